@@ -1,0 +1,78 @@
+// What a backend implements for tensors whose memory the host cannot read (a GPU's). Everything else that fedval
+// computes is built from these few operations, so a device never sends more than an N x N matrix to the host.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "fedval/tensor/view.hpp"
+
+namespace fedval {
+
+/// The k entries of largest magnitude: those above `threshold` in magnitude, and the first `ties` (by index) of
+/// those equal to it. k = 0 has an infinite threshold and no ties.
+struct TopK {
+  double threshold = 0;
+  std::size_t above = 0;  ///< entries strictly above the threshold
+  std::size_t ties = 0;   ///< entries equal to it that belong to the k
+};
+
+/// One table a backend. All views handed to it have this table as their device; sizes agree.
+struct DeviceOperations {
+  const char* name;
+  /// out[i * n + j] = <tensors[i], tensors[j]>, accumulated in double.
+  void (*gram)(std::span<const TensorView> tensors, std::span<double> out);
+  /// out = keep * out + sum_i weights[i] * tensors[i]
+  void (*combine)(std::span<const double> weights, std::span<const TensorView> tensors, double keep,
+                  const MutableTensorView& out);
+  /// One TopK for each k. NaN entries sort above everything.
+  std::vector<TopK> (*top_k)(const TensorView& tensor, std::span<const std::size_t> ks);
+  /// Copies entries [begin, begin + out.size()) of one piece to the host.
+  void (*read)(const Piece& piece, std::size_t begin, std::span<double> out);
+  /// Writes values to entries [begin, begin + values.size()) of one piece.
+  void (*write)(const Piece& piece, std::size_t begin, std::span<const double> values);
+};
+
+inline void TensorView::read(std::size_t begin, std::span<double> out) const {
+  double* target = out.data();
+  for_each_part(begin, out.size(), [&](const Piece& piece, std::size_t first, std::size_t count) {
+    if (piece.device != nullptr) {
+      piece.device->read(piece, first, {target, count});
+      target += count;
+      return;
+    }
+    visit_scalar(piece.type, [&]<class S>(S) {
+      piece.for_each_run<const S>(first, count, [&](const S* source, std::ptrdiff_t stride, std::size_t run) {
+        if (stride == 1) {  // a loop of its own, so that the compiler vectorises the conversion
+          for (std::size_t i = 0; i < run; ++i) target[i] = static_cast<double>(source[i]);
+        } else {
+          for (std::size_t i = 0; i < run; ++i)
+            target[i] = static_cast<double>(source[static_cast<std::ptrdiff_t>(i) * stride]);
+        }
+        target += run;
+      });
+    });
+  });
+}
+
+inline void MutableTensorView::write(std::size_t begin, std::span<const double> values) const {
+  const double* source = values.data();
+  for_each_part(begin, values.size(), [&](const Piece& piece, std::size_t first, std::size_t count) {
+    if (piece.device != nullptr) {
+      piece.device->write(piece, first, {source, count});
+      source += count;
+      return;
+    }
+    visit_scalar(piece.type, [&]<class S>(S) {
+      piece.for_each_run<S>(first, count, [&](S* target, std::ptrdiff_t stride, std::size_t run) {
+        for (std::size_t i = 0; i < run; ++i)
+          target[static_cast<std::ptrdiff_t>(i) * stride] = static_cast<S>(source[i]);
+        source += run;
+      });
+    });
+  });
+}
+
+}  // namespace fedval

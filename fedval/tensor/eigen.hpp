@@ -1,0 +1,56 @@
+// Eigen's matrices, arrays, maps, references and blocks as tensors, of any storage order and stride. A vector at
+// compile time has rank one, everything else rank two. Expressions without memory (a + b) are not tensors:
+// evaluate them first.
+#pragma once
+
+#include <Eigen/Core>
+
+#include "fedval/tensor/std.hpp"
+
+namespace fedval {
+
+namespace detail {
+
+template <class S>
+using eigen_scalar = std::conditional_t<std::same_as<S, Eigen::half>, Half,
+                                        std::conditional_t<std::same_as<S, Eigen::bfloat16>, BFloat16, S>>;
+
+}  // namespace detail
+
+/// An Eigen object whose entries are floating-point numbers in memory.
+template <class T>
+concept EigenTensor = std::derived_from<T, Eigen::DenseBase<T>> && (T::Flags & Eigen::DirectAccessBit) != 0 &&
+                      FloatingScalar<detail::eigen_scalar<typename T::Scalar>>;
+
+template <EigenTensor T>
+struct tensor_traits<T> : strided_traits<T> {
+  using scalar = detail::eigen_scalar<typename T::Scalar>;
+  static_assert(sizeof(scalar) == sizeof(typename T::Scalar));
+  static constexpr std::size_t rank = T::IsVectorAtCompileTime ? 1 : 2;
+
+  static std::array<Eigen::Index, rank> shape(const T& t) {
+    if constexpr (rank == 1) {
+      return {t.size()};
+    } else {
+      return {t.rows(), t.cols()};
+    }
+  }
+  static std::array<Eigen::Index, rank> strides(const T& t) {
+    if constexpr (rank == 1) {
+      return {t.innerStride()};
+    } else {
+      return {t.rowStride(), t.colStride()};
+    }
+  }
+  static auto data(auto& t) {
+    using Pointer = decltype(t.data());
+    constexpr bool read_only = std::is_const_v<std::remove_pointer_t<Pointer>> || (T::Flags & Eigen::LvalueBit) == 0;
+    if constexpr (read_only) {
+      return reinterpret_cast<const scalar*>(t.data());
+    } else {
+      return reinterpret_cast<scalar*>(t.data());
+    }
+  }
+};
+
+}  // namespace fedval

@@ -1,0 +1,34 @@
+"""C++ rules with this project's own flags: its warnings are errors, other people's headers are not judged."""
+
+load("@fedval_host//:host.bzl", "INSTRUCTION_SET")
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
+
+_COPTS = INSTRUCTION_SET + [
+    "-fopenmp",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wconversion",
+    "-Wshadow",
+    "-Werror",
+]
+
+_LINKOPTS = ["-fopenmp"]
+
+def fedval_library(name, **kwargs):
+    """A library; private to its package unless said otherwise."""
+    cc_library(name = name, copts = _COPTS, linkopts = _LINKOPTS, **kwargs)
+
+def fedval_binary(name, **kwargs):
+    cc_binary(name = name, copts = _COPTS, linkopts = _LINKOPTS, **kwargs)
+
+def fedval_test(name, srcs, deps = [], **kwargs):
+    """A doctest program; its main is tests/doctest_main.cc."""
+    cc_test(
+        name = name,
+        srcs = srcs,
+        copts = _COPTS,
+        linkopts = _LINKOPTS,
+        deps = deps + ["//tests:doctest_main"],
+        **kwargs
+    )
