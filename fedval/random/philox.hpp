@@ -34,7 +34,8 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
 }
 
 /// A sequence of draws keyed by (seed, stream). Streams of one seed are independent of each other. Satisfies
-/// std::uniform_random_bit_generator; prefer the members, whose results do not depend on the standard library.
+/// std::uniform_random_bit_generator; prefer the members, whose results do not depend on the standard
+/// library.
 class Stream {
  public:
   using result_type = std::uint64_t;
@@ -47,7 +48,8 @@ class Stream {
   /// 64 random bits.
   constexpr result_type operator()() {
     const std::uint64_t block = index_ / 2;
-    const auto words = philox({low(block), high(block), low(stream_), high(stream_)}, {low(seed_), high(seed_)});
+    const auto words =
+        philox({low(block), high(block), low(stream_), high(stream_)}, {low(seed_), high(seed_)});
     const std::size_t half = 2 * (index_++ % 2);
     return (std::uint64_t{words[half + 1]} << 32) | words[half];
   }

@@ -1,5 +1,6 @@
-// What a backend implements for tensors whose memory the host cannot read (a GPU's). Everything else that fedval
-// computes is built from these few operations, so a device never sends more than an N x N matrix to the host.
+// What a backend implements for tensors whose memory the host cannot read (a GPU's). Everything else that
+// fedval computes is built from these few operations, so a device never sends more than an N x N matrix to
+// the host.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +12,8 @@
 
 namespace fedval {
 
-/// The k entries of largest magnitude: those above `threshold` in magnitude, and the first `ties` (by index) of
-/// those equal to it. k = 0 has an infinite threshold and no ties.
+/// The k entries of largest magnitude: those above `threshold` in magnitude, and the first `ties` (by index)
+/// of those equal to it. k = 0 has an infinite threshold and no ties.
 struct TopK {
   double threshold = 0;
   std::size_t above = 0;  ///< entries strictly above the threshold

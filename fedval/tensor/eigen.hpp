@@ -1,5 +1,5 @@
-// Eigen's matrices, arrays, maps, references and blocks as tensors, of any storage order and stride. A vector at
-// compile time has rank one, everything else rank two. Expressions without memory (a + b) are not tensors:
+// Eigen's matrices, arrays, maps, references and blocks as tensors, of any storage order and stride. A vector
+// at compile time has rank one, everything else rank two. Expressions without memory (a + b) are not tensors:
 // evaluate them first.
 #pragma once
 
@@ -19,11 +19,11 @@ using eigen_scalar = std::conditional_t<std::same_as<S, Eigen::half>, Half,
 
 /// An Eigen object whose entries are floating-point numbers in memory.
 template <class T>
-concept EigenTensor = std::derived_from<T, Eigen::DenseBase<T>> && (T::Flags & Eigen::DirectAccessBit) != 0 &&
+concept EigenTensor = std::derived_from<T, Eigen::DenseBase<T>> &&(T::Flags& Eigen::DirectAccessBit) != 0 &&
                       FloatingScalar<detail::eigen_scalar<typename T::Scalar>>;
 
 template <EigenTensor T>
-struct tensor_traits<T> : strided_traits<T> {
+struct tensor_traits<T> {
   using scalar = detail::eigen_scalar<typename T::Scalar>;
   static_assert(sizeof(scalar) == sizeof(typename T::Scalar));
   static constexpr std::size_t rank = T::IsVectorAtCompileTime ? 1 : 2;
@@ -44,7 +44,8 @@ struct tensor_traits<T> : strided_traits<T> {
   }
   static auto data(auto& t) {
     using Pointer = decltype(t.data());
-    constexpr bool read_only = std::is_const_v<std::remove_pointer_t<Pointer>> || (T::Flags & Eigen::LvalueBit) == 0;
+    constexpr bool read_only =
+        std::is_const_v<std::remove_pointer_t<Pointer>> || (T::Flags & Eigen::LvalueBit) == 0;
     if constexpr (read_only) {
       return reinterpret_cast<const scalar*>(t.data());
     } else {

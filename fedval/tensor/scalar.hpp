@@ -1,5 +1,5 @@
-// The scalar types fedval reads and writes: double, float, half (IEEE binary16) and bfloat16. Half and bfloat16
-// travel as bit patterns, so no compiler support is needed; every computation is done in double.
+// The scalar types fedval reads and writes: double, float, half (IEEE binary16) and bfloat16. Half and
+// bfloat16 travel as bit patterns, so no compiler support is needed; every computation is done in double.
 #pragma once
 
 #include <bit>
@@ -47,19 +47,27 @@ inline constexpr ScalarType scalar_type_of = std::same_as<S, double>  ? ScalarTy
 template <class Body>
 decltype(auto) visit_scalar(ScalarType type, Body&& body) {
   switch (type) {
-    case ScalarType::float64: return body(double{});
-    case ScalarType::float32: return body(float{});
-    case ScalarType::float16: return body(Half{});
-    default: return body(BFloat16{});
+    case ScalarType::float64:
+      return body(double{});
+    case ScalarType::float32:
+      return body(float{});
+    case ScalarType::float16:
+      return body(Half{});
+    default:
+      return body(BFloat16{});
   }
 }
 
 inline std::string_view name(ScalarType type) {
   switch (type) {
-    case ScalarType::float64: return "float64";
-    case ScalarType::float32: return "float32";
-    case ScalarType::float16: return "float16";
-    default: return "bfloat16";
+    case ScalarType::float64:
+      return "float64";
+    case ScalarType::float32:
+      return "float32";
+    case ScalarType::float16:
+      return "float16";
+    default:
+      return "bfloat16";
   }
 }
 
@@ -79,7 +87,8 @@ inline std::uint16_t narrow(double value, int exponent, int mantissa) {
   const std::uint64_t magnitude = bits & 0x7fffffffffffffff;
   const int bias = (1 << (exponent - 1)) - 1;
   const auto infinity = static_cast<std::uint16_t>(((1 << exponent) - 1) << mantissa);
-  if (magnitude > 0x7ff0000000000000) return static_cast<std::uint16_t>(sign | infinity | 1u << (mantissa - 1));
+  if (magnitude > 0x7ff0000000000000)
+    return static_cast<std::uint16_t>(sign | infinity | 1u << (mantissa - 1));
   const int power = static_cast<int>(magnitude >> 52) - 1023;
   if (power > bias) return static_cast<std::uint16_t>(sign | infinity);
   if (power < 1 - bias) {

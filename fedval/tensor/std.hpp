@@ -1,20 +1,21 @@
-// The standard library's containers as tensors: vector, array, span, C array of scalars; and any of them nested,
-// or holding other tensors. Equal inner shapes make a tensor of one rank more; different ones (a model's list of
-// parameters) make one flat vector.
+// The standard library's containers as tensors: vector, array, span, C array of scalars; and any of them
+// nested, or holding other tensors. Equal inner shapes make a tensor of one rank more; different ones (a
+// model's list of parameters) make one flat vector.
 #pragma once
 
 #include <array>
 #include <span>
 #include <vector>
 
-#include "fedval/tensor/traits.hpp"
+#include "fedval/tensor/device.hpp"
+#include "fedval/tensor/view.hpp"
 
 namespace fedval {
 
 namespace detail {
 
 template <class Container, class Scalar>
-struct scalar_container_traits : strided_traits<Container> {
+struct scalar_container_traits {
   using scalar = std::remove_const_t<Scalar>;
   static constexpr std::size_t rank = 1;
   static std::array<std::size_t, 1> shape(const Container& c) { return {std::size(c)}; }
@@ -28,9 +29,7 @@ struct nested_container_traits {
     for (const auto& part : c) parts.emplace_back(part);
     return join(parts);
   }
-  static TensorView mutable_view(Container& c)
-    requires requires { MutableTensorView(*std::begin(c)); }
-  {
+  static TensorView mutable_view(Container& c) requires MutableTensor<decltype(*std::begin(c))> {
     std::vector<TensorView> parts;
     for (auto& part : c) parts.push_back(MutableTensorView(part));
     return join(parts);
@@ -51,26 +50,30 @@ struct nested_container_traits {
 }  // namespace detail
 
 template <FloatingScalar S, class Allocator>
-struct tensor_traits<std::vector<S, Allocator>> : detail::scalar_container_traits<std::vector<S, Allocator>, S> {};
+struct tensor_traits<std::vector<S, Allocator>>
+    : detail::scalar_container_traits<std::vector<S, Allocator>, S> {};
 
 template <FloatingScalar S, std::size_t N>
 struct tensor_traits<std::array<S, N>> : detail::scalar_container_traits<std::array<S, N>, S> {};
 
 template <class S, std::size_t N>
-  requires FloatingScalar<std::remove_const_t<S>>
-struct tensor_traits<std::span<S, N>> : detail::scalar_container_traits<std::span<S, N>, S> {};
+requires FloatingScalar<std::remove_const_t<S>>
+struct tensor_traits<std::span<S, N>> : detail::scalar_container_traits<std::span<S, N>, S> {
+};
 
 template <FloatingScalar S, std::size_t N>
 struct tensor_traits<S[N]> : detail::scalar_container_traits<S[N], S> {};
 
 template <Tensor T, class Allocator>
-struct tensor_traits<std::vector<T, Allocator>> : detail::nested_container_traits<std::vector<T, Allocator>> {};
+struct tensor_traits<std::vector<T, Allocator>> : detail::nested_container_traits<std::vector<T, Allocator>> {
+};
 
 template <Tensor T, std::size_t N>
 struct tensor_traits<std::array<T, N>> : detail::nested_container_traits<std::array<T, N>> {};
 
 template <class T, std::size_t N>
-  requires Tensor<std::remove_const_t<T>>
-struct tensor_traits<std::span<T, N>> : detail::nested_container_traits<std::span<T, N>> {};
+requires Tensor<std::remove_const_t<T>>
+struct tensor_traits<std::span<T, N>> : detail::nested_container_traits<std::span<T, N>> {
+};
 
 }  // namespace fedval

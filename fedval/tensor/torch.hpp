@@ -1,8 +1,10 @@
-// LibTorch's tensors: double, float, half and bfloat16, of any strides. On the CPU they are read in place; on any
-// other device LibTorch's own operations do the work there. The only header of fedval that includes LibTorch.
+// LibTorch's tensors: double, float, half and bfloat16, of any strides. On the CPU they are read in place; on
+// any other device LibTorch's own operations do the work there. The only header of fedval that includes
+// LibTorch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>  // completes a type that Tensor.h leaves open and clang asks for
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/stack.h>
@@ -15,7 +17,9 @@ namespace fedval {
 
 namespace detail::torch {
 
-inline const at::Tensor& tensor_of(const Piece& piece) { return *static_cast<const at::Tensor*>(piece.owner.get()); }
+inline const at::Tensor& tensor_of(const Piece& piece) {
+  return *static_cast<const at::Tensor*>(piece.owner.get());
+}
 
 /// Entries [begin, begin + count) of a view on a device, flat, in the tensor's own type.
 inline at::Tensor flat(const TensorView& view, std::size_t begin, std::size_t count) {
@@ -61,10 +65,14 @@ inline void combine(std::span<const double> weights, std::span<const TensorView>
         sum.add_(flat(tensors[i], start + begin, count).to(at::kDouble), weights[i]);
       // A strided tensor is written through its own indexing: reshape would hand back a copy.
       if (target.is_contiguous()) {
-        target.view({-1}).narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count)).copy_(sum);
+        target.view({-1})
+            .narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count))
+            .copy_(sum);
       } else {
         at::Tensor dense = target.contiguous();
-        dense.view({-1}).narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count)).copy_(sum);
+        dense.view({-1})
+            .narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count))
+            .copy_(sum);
         target.copy_(dense);
       }
     }
@@ -109,11 +117,16 @@ inline constexpr DeviceOperations operations{"LibTorch", gram, combine, top_k, r
 
 inline ScalarType scalar_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kDouble: return ScalarType::float64;
-    case at::kFloat: return ScalarType::float32;
-    case at::kHalf: return ScalarType::float16;
-    case at::kBFloat16: return ScalarType::bfloat16;
-    default: fail("a LibTorch tensor of type ", at::toString(tensor.scalar_type()), " is not a floating tensor");
+    case at::kDouble:
+      return ScalarType::float64;
+    case at::kFloat:
+      return ScalarType::float32;
+    case at::kHalf:
+      return ScalarType::float16;
+    case at::kBFloat16:
+      return ScalarType::bfloat16;
+    default:
+      fail("a LibTorch tensor of type ", at::toString(tensor.scalar_type()), " is not a floating tensor");
   }
 }
 
@@ -137,7 +150,8 @@ struct tensor_traits<at::Tensor> {
   static TensorView mutable_view(const at::Tensor& tensor) { return view(tensor); }
 };
 
-/// A view that lets LibTorch compute even where the host could read the memory. Tests of the device path use it.
+/// A view that lets LibTorch compute even where the host could read the memory. Tests of the device path use
+/// it.
 inline TensorView torch_device_view(const at::Tensor& tensor) { return detail::torch::view(tensor, true); }
 
 }  // namespace fedval

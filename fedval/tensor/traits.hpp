@@ -1,78 +1,74 @@
 // What makes a type a tensor: one specialisation of tensor_traits.
 //
 //   template <>
-//   struct fedval::tensor_traits<MyTensor> : fedval::strided_traits<MyTensor> {
+//   struct fedval::tensor_traits<MyTensor> {
 //     using scalar = float;                                              // double, float, Half or BFloat16
 //     static std::array<int, 2> shape(const MyTensor& t) { return {t.rows, t.columns}; }
 //     static auto data(auto& t) { return t.pointer; }                    // first entry
-//     static std::array<int, 2> strides(const MyTensor& t) { ... }       // in entries; leave out when row-major
+//     static std::array<int, 2> strides(const MyTensor& t) { ... }       // in entries; leave out when
+//     row-major
 //   };
+//
+// A type whose memory is no single strided block (a list of tensors, a tensor on a device) gives view() and,
+// where it can be written, mutable_view() instead; both return a TensorView.
 //
 // Adapters: fedval/tensor/{std,eigen,xtensor,torch}.hpp.
 #pragma once
 
 #include <concepts>
 #include <type_traits>
+#include <utility>
 
-#include "fedval/tensor/device.hpp"
-#include "fedval/tensor/view.hpp"
+#include "fedval/tensor/scalar.hpp"
 
 namespace fedval {
 
-/// Base of a tensor_traits specialisation for strided host memory: makes the views from shape(), data() and,
-/// where there are any, strides().
+class TensorView;  // fedval/tensor/view.hpp
+
 template <class T>
-struct strided_traits {
-  static TensorView view(const T& tensor) { return make(tensor); }
+struct tensor_traits;
 
-  /// Only for a tensor whose entries may be written.
-  static TensorView mutable_view(T& tensor)
-    requires(!std::is_const_v<std::remove_pointer_t<decltype(tensor_traits<T>::data(tensor))>>)
-  {
-    return make(tensor);
-  }
+/// The traits of a type, whether const or a reference.
+template <class T>
+using traits_of = tensor_traits<std::remove_cvref_t<T>>;
 
- private:
-  template <class U>
-  static TensorView make(U& tensor) {
-    using Traits = tensor_traits<T>;
-    using Scalar = typename Traits::scalar;
-    static_assert(FloatingScalar<Scalar>, "tensor_traits<T>::scalar must be double, float, Half or BFloat16");
-    const Shape shape(Traits::shape(tensor));
-    Shape strides = shape.row_major_strides();
-    if constexpr (requires { Traits::strides(tensor); }) strides = Shape(Traits::strides(tensor));
-    const Scalar* data = Traits::data(tensor);
-    // The read-only view never writes through the pointer; a mutable one was made from a mutable pointer.
-    return {shape, {Piece::host(const_cast<Scalar*>(data), scalar_type_of<Scalar>, shape, strides)}};
-  }
+/// A tensor that is one strided block of host memory.
+template <class T>
+concept StridedTensor = requires(const std::remove_cvref_t<T>& tensor) {
+  requires FloatingScalar<typename traits_of<T>::scalar>;
+  traits_of<T>::shape(tensor);
+  { traits_of<T>::data(tensor) } -> std::convertible_to<const typename traits_of<T>::scalar*>;
+};
+
+/// A tensor that makes its own view.
+template <class T>
+concept ComposedTensor = requires(const std::remove_cvref_t<T>& tensor) {
+  { traits_of<T>::view(tensor) } -> std::convertible_to<TensorView>;
 };
 
 /// Any type with tensor_traits: it can be read through a TensorView.
 template <class T>
-concept Tensor = requires(const std::remove_cvref_t<T>& tensor) {
-  { tensor_traits<std::remove_cvref_t<T>>::view(tensor) } -> std::same_as<TensorView>;
-};
+concept Tensor = StridedTensor<T> || ComposedTensor<T>;
 
 /// A tensor whose entries may be written.
 template <class T>
-concept MutableTensor = Tensor<T> && requires(T& tensor) {
-  { tensor_traits<std::remove_cvref_t<T>>::mutable_view(tensor) } -> std::same_as<TensorView>;
-};
+concept MutableTensor = (StridedTensor<T> &&
+                         requires(std::remove_reference_t<T> & tensor) {
+                           {
+                             traits_of<T>::data(tensor)
+                             } -> std::convertible_to<typename traits_of<T>::scalar*>;
+                         }) ||
+                        (ComposedTensor<T> && requires(std::remove_reference_t<T> & tensor) {
+                          traits_of<T>::mutable_view(tensor);
+                        });
 
 /// A tensor whose scalar type is known when the program is compiled (LibTorch's is not).
 template <class T>
-concept FloatingTensor = Tensor<T> && FloatingScalar<typename tensor_traits<std::remove_cvref_t<T>>::scalar>;
+concept FloatingTensor = Tensor<T> && FloatingScalar<typename traits_of<T>::scalar>;
 
 /// A tensor that may be a matrix: its rank is two, or is known only when the program runs.
 template <class T>
-concept Matrix = Tensor<T> && (!requires { tensor_traits<std::remove_cvref_t<T>>::rank; } || requires {
-  requires tensor_traits<std::remove_cvref_t<T>>::rank == 2;
-});
-
-/// A view is its own tensor.
-template <>
-struct tensor_traits<TensorView> {
-  static TensorView view(const TensorView& tensor) { return tensor; }
-};
+concept Matrix = Tensor<T> &&(
+    !requires { traits_of<T>::rank; } || requires { requires traits_of<T>::rank == 2; });
 
 }  // namespace fedval

@@ -4,8 +4,8 @@
 //   piece     strided host memory (zero copy), or a tensor on a device that brings its own operations
 //   view      shape + pieces; entries are read in row-major order, piece after piece
 //
-// So a matrix, a nested vector, and a model's whole list of parameters are all one view: the list of parameters
-// is the flat vector of dimension D that the literature calls an update.
+// So a matrix, a nested vector, and a model's whole list of parameters are all one view: the list of
+// parameters is the flat vector of dimension D that the literature calls an update.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +23,7 @@
 
 #include "fedval/error.hpp"
 #include "fedval/tensor/scalar.hpp"
+#include "fedval/tensor/traits.hpp"
 
 namespace fedval {
 
@@ -37,7 +38,7 @@ class Shape {
   Shape(std::initializer_list<std::int64_t> values) : Shape(std::span(values.begin(), values.size())) {}
 
   template <class Range>
-    requires requires(const Range& r) { static_cast<std::int64_t>(*std::begin(r)); }
+  requires requires(const Range& r) { static_cast<std::int64_t>(*std::begin(r)); }
   explicit Shape(const Range& range) {
     for (const auto value : range) push_back(static_cast<std::int64_t>(value));
   }
@@ -75,9 +76,11 @@ class Shape {
   /// "[4, 6]"
   std::string text() const {
     std::string result = "[";
-    for (std::size_t axis = 0; axis < rank_; ++axis)
-      result += (axis > 0 ? ", " : "") + std::to_string(values_[axis]);
-    return result + "]";
+    for (std::size_t axis = 0; axis < rank_; ++axis) {
+      if (axis > 0) result.append(", ");
+      result.append(std::to_string(values_[axis]));
+    }
+    return result.append("]");
   }
 
  private:
@@ -89,9 +92,9 @@ class Shape {
 struct Piece {
   void* data = nullptr;  ///< first entry in host memory; unused where `device` is set
   ScalarType type = ScalarType::float64;
-  Shape shape, strides;                    ///< strides in entries, not bytes
-  std::size_t size = 0;                    ///< entries
-  bool dense = true;                       ///< row-major without gaps
+  Shape shape, strides;                      ///< strides in entries, not bytes
+  std::size_t size = 0;                      ///< entries
+  bool dense = true;                         ///< row-major without gaps
   const DeviceOperations* device = nullptr;  ///< set when no pointer can show the entries
   std::shared_ptr<const void> owner;         ///< keeps the tensor alive where its library counts references
 
@@ -105,7 +108,8 @@ struct Piece {
     return piece;
   }
 
-  /// Calls body(pointer, stride, count) for each run of entries along the last axis within [begin, begin + count).
+  /// Calls body(pointer, stride, count) for each run of entries along the last axis within [begin, begin +
+  /// count).
   template <class S, class Body>
   void for_each_run(std::size_t begin, std::size_t count, Body&& body) const {
     S* base = static_cast<S*>(data);
@@ -129,15 +133,13 @@ struct Piece {
   }
 };
 
-template <class T>
-struct tensor_traits;  // fedval/tensor/traits.hpp
-
 /// Read-only view of a tensor, or of a list of tensors as one flat vector. Cheap to copy; does not own host
 /// memory (the tensor must outlive it). An empty view (default) stands for "not given".
 class TensorView {
  public:
   TensorView() = default;
-  TensorView(Shape shape, std::vector<Piece> pieces) : shape_(shape), pieces_(std::move(pieces)), given_(true) {
+  TensorView(Shape shape, std::vector<Piece> pieces)
+      : shape_(shape), pieces_(std::move(pieces)), given_(true) {
     std::size_t end = 0;
     for (const Piece& piece : pieces_) ends_.push_back(end += piece.size);
     if (end != shape_.count()) fail("a view of shape ", shape_.text(), " got ", end, " entries");
@@ -146,10 +148,10 @@ class TensorView {
   TensorView(std::initializer_list<TensorView> parts)
       : TensorView(parts.size() == 1 ? *parts.begin() : concatenate(parts)) {}
 
-  // Any FloatingTensor converts; defined in fedval/tensor/traits.hpp, which knows what that is.
+  /// Any tensor converts.
   template <class T>
-    requires(!std::is_base_of_v<TensorView, T>) && requires(const T& tensor) { tensor_traits<T>::view(tensor); }
-  TensorView(const T& tensor) : TensorView(tensor_traits<T>::view(tensor)) {}  // NOLINT(*-explicit-*)
+  requires(!std::is_base_of_v<TensorView, T>) && Tensor<T> TensorView(const T& tensor)
+      : TensorView(of(tensor)) {}  // NOLINT(*-explicit-*)
 
   /// Several tensors as one flat vector.
   static TensorView concatenate(std::span<const TensorView> parts) {
@@ -168,10 +170,12 @@ class TensorView {
   std::size_t size() const { return ends_.empty() ? 0 : ends_.back(); }
   std::span<const Piece> pieces() const { return pieces_; }
 
-  /// The device whose operations read this view; null on the host. Error when the pieces lie in several places.
+  /// The device whose operations read this view; null on the host. Error when the pieces lie in several
+  /// places.
   const DeviceOperations* device() const {
     for (const Piece& piece : pieces_)
-      if (piece.device != pieces_.front().device) fail("a tensor list lies partly on a device, partly elsewhere");
+      if (piece.device != pieces_.front().device)
+        fail("a tensor list lies partly on a device, partly elsewhere");
     return pieces_.empty() ? nullptr : pieces_.front().device;
   }
 
@@ -181,19 +185,45 @@ class TensorView {
   /// Where entry `index` (row-major) is, for messages: "[2, 17]"; for a list of tensors also which one.
   std::string entry(std::size_t index) const {
     if (pieces_.size() > 1 && rank() == 1) {
-      const auto piece = static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin());
+      const auto piece =
+          static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin());
       const std::size_t start = piece == 0 ? 0 : ends_[piece - 1];
-      return "[" + std::to_string(index) + "] (tensor " + std::to_string(piece) + ", entry " +
-             unravel(index - start, pieces_[piece].shape).text() + ")";
+      return Shape{static_cast<std::int64_t>(index)}
+          .text()
+          .append(" (tensor ")
+          .append(std::to_string(piece))
+          .append(", entry ")
+          .append(unravel(index - start, pieces_[piece].shape).text())
+          .append(")");
     }
     return unravel(index, shape_).text();
   }
 
  protected:
+  /// The view of a tensor, read-only or not.
+  template <class T>
+  static TensorView of(T& tensor) {
+    using Traits = traits_of<T>;
+    if constexpr (StridedTensor<T>) {
+      using Scalar = typename Traits::scalar;
+      const Shape shape(Traits::shape(tensor));
+      Shape strides = shape.row_major_strides();
+      if constexpr (requires { Traits::strides(tensor); }) strides = Shape(Traits::strides(tensor));
+      const Scalar* data = Traits::data(tensor);
+      // A read-only view never writes through the pointer; a mutable one was made from a mutable pointer.
+      return {shape, {Piece::host(const_cast<Scalar*>(data), scalar_type_of<Scalar>, shape, strides)}};
+    } else if constexpr (std::is_const_v<T>) {
+      return Traits::view(tensor);
+    } else {
+      return Traits::mutable_view(tensor);
+    }
+  }
+
   /// Calls body(piece, first entry inside it, count) for the parts of [begin, begin + count).
   template <class Body>
   void for_each_part(std::size_t begin, std::size_t count, Body&& body) const {
-    auto piece = static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), begin) - ends_.begin());
+    auto piece =
+        static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), begin) - ends_.begin());
     while (count > 0) {
       const std::size_t start = piece == 0 ? 0 : ends_[piece - 1];
       const std::size_t part = std::min(count, ends_[piece] - begin);
@@ -225,16 +255,31 @@ class TensorView {
 class MutableTensorView : public TensorView {
  public:
   MutableTensorView() = default;
-  explicit MutableTensorView(TensorView view) : TensorView(std::move(view)) {}
+  /// For adapters, which know that the pieces may be written. Only a TensorView itself, nothing that
+  /// converts.
+  template <std::same_as<TensorView> View>
+  explicit MutableTensorView(View view) : TensorView(std::move(view)) {}
 
+  /// Any tensor whose entries may be written converts; views such as an Eigen block also as temporaries.
   template <class T>
-    requires(!std::is_base_of_v<TensorView, std::remove_cvref_t<T>>) &&
-            requires(T& tensor) { tensor_traits<std::remove_cvref_t<T>>::mutable_view(tensor); }
-  MutableTensorView(T&& tensor)  // NOLINT(*-explicit-*, *-forwarding-reference-*)
-      : TensorView(tensor_traits<std::remove_cvref_t<T>>::mutable_view(tensor)) {}
+  requires(!std::is_base_of_v<TensorView, std::remove_cvref_t<T>>) &&
+      MutableTensor<T> MutableTensorView(T&& tensor)
+      : TensorView(of(tensor)) {}  // NOLINT(*-explicit-*, *-forwarding-reference-*)
 
   /// Writes `values`, rounded to the tensor's scalar type, to the entries from `begin` on.
   void write(std::size_t begin, std::span<const double> values) const;
+};
+
+/// A view is its own tensor, so that lists of views are tensors too.
+template <>
+struct tensor_traits<TensorView> {
+  static TensorView view(const TensorView& tensor) { return tensor; }
+};
+
+template <>
+struct tensor_traits<MutableTensorView> {
+  static TensorView view(const MutableTensorView& tensor) { return tensor; }
+  static TensorView mutable_view(const MutableTensorView& tensor) { return tensor; }
 };
 
 }  // namespace fedval

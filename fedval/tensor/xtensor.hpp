@@ -18,7 +18,8 @@ namespace fedval {
 
 /// An xtensor object whose entries are floating-point numbers in memory.
 template <class T>
-concept XTensor = xt::is_xexpression<T>::value && FloatingScalar<typename T::value_type> && requires(const T& t) {
+concept XTensor = xt::is_xexpression<T>::value && FloatingScalar<typename T::value_type> &&
+    requires(const T& t) {
   t.data();
   t.data_offset();
   t.strides();
@@ -26,7 +27,7 @@ concept XTensor = xt::is_xexpression<T>::value && FloatingScalar<typename T::val
 };
 
 template <XTensor T>
-struct tensor_traits<T> : strided_traits<T> {
+struct tensor_traits<T> {
   using scalar = typename T::value_type;
   static auto shape(const T& t) { return Shape(t.shape()); }
   static auto strides(const T& t) { return Shape(t.strides()); }

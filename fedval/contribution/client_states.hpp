@@ -1,0 +1,57 @@
+// One number a client that lives across rounds, for clients that come and go.
+//
+// A client that is away keeps its state. A newcomer starts at the mean state of the clients known so far, or
+// at 1/n in the first round of n clients; nobody else is touched.
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "fedval/contribution/round.hpp"
+
+namespace fedval {
+
+class ClientStates {
+ public:
+  /// The states of the round's clients, in their order; newcomers at their start.
+  std::vector<double> of(const Round& round) const {
+    double newcomer = round.size() == 0 ? 0 : 1.0 / static_cast<double>(round.size());
+    if (!states_.empty()) {
+      newcomer = 0;
+      for (const auto& [id, state] : states_) newcomer += state;
+      newcomer /= static_cast<double>(states_.size());
+    }
+    std::vector<double> result;
+    for (const auto& client : round.clients()) {
+      const auto known = states_.find(client.id);
+      result.push_back(known == states_.end() ? newcomer : known->second);
+    }
+    return result;
+  }
+
+  void set(const Round& round, const std::vector<double>& values) {
+    for (std::size_t i = 0; i < round.size(); ++i) states_.insert_or_assign(round.clients()[i].id, values[i]);
+  }
+
+  bool empty() const { return states_.empty(); }
+  const std::map<ClientId, double>& all() const { return states_; }
+
+ private:
+  std::map<ClientId, double> states_;
+};
+
+/// Scores from values in the order of the round's clients.
+inline Scores make_scores(const Round& round, const std::vector<double>& values) {
+  Scores scores;
+  for (std::size_t i = 0; i < round.size(); ++i) scores.emplace_back(round.clients()[i].id, Score{values[i]});
+  return scores;
+}
+
+/// Weights of an aggregate.
+struct Weights {
+  std::vector<double> values;  ///< in the order of the round's clients; sum to one
+  bool uniform = false;        ///< every state was zero, so everyone got the same
+};
+
+}  // namespace fedval

@@ -1,0 +1,131 @@
+// The one interface all scores share: who took part in a round and with what, in; a value for each client,
+// out.
+//
+// Clients are kept in the order of their ids, whatever the order in which they arrived, so every score is the
+// same for any order, bit for bit.
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <compare>
+#include <concepts>
+#include <limits>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fedval/error.hpp"
+#include "fedval/tensor/device.hpp"
+
+namespace fedval {
+
+/// A client's name: a number or a text. Numbers come first and in their order (2 before 10).
+class ClientId {
+ public:
+  ClientId(std::integral auto number) : text_(std::to_string(number)), number_(is_number(text_)) {}  // NOLINT
+  ClientId(std::string_view text) : text_(text), number_(is_number(text_)) {}                        // NOLINT
+  ClientId(const std::string& text) : ClientId(std::string_view(text)) {}                            // NOLINT
+  ClientId(const char* text) : ClientId(std::string_view(text)) {}                                   // NOLINT
+
+  const std::string& text() const { return text_; }
+  bool operator==(const ClientId&) const = default;
+  std::strong_ordering operator<=>(const ClientId& other) const {
+    if (number_ != other.number_) return other.number_ <=> number_;
+    if (number_)
+      if (const auto length = text_.size() <=> other.text_.size(); length != 0) return length;
+    return text_.compare(other.text_) <=> 0;
+  }
+  friend std::ostream& operator<<(std::ostream& out, const ClientId& id) { return out << id.text_; }
+
+ private:
+  static bool is_number(const std::string& text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  }
+
+  std::string text_;
+  bool number_;
+};
+
+/// What one client sent. A part that a score does not read may be left out. The tensors must outlive the
+/// round.
+struct ClientParts {
+  TensorView update = {};        ///< w_after - w_before, all parameters, as one tensor or a list of them
+  TensorView final_weight = {};  ///< the final linear layer's weight in that update, classes x features
+  TensorView final_bias = {};    ///< its bias in that update, one entry a class
+};
+
+/// One round of federated training, as a score sees it.
+class Round {
+ public:
+  struct Client {
+    ClientId id;
+    ClientParts parts;
+    double samples;  ///< size of its data, in samples
+  };
+
+  TensorView global_update =
+      {};  ///< the aggregate of the round before, where a score tells new from replayed
+
+  /// Error when the client is there already or `samples` is negative or not finite; the round stays as it
+  /// was.
+  void add(ClientId id, ClientParts parts, double samples = 1) {
+    if (!(samples >= 0 && std::isfinite(samples)))
+      fail("client ", id, ": has ", samples, " samples, must be a finite number >= 0");
+    const auto place =
+        std::lower_bound(clients_.begin(), clients_.end(), id,
+                         [](const Client& client, const ClientId& other) { return client.id < other; });
+    if (place != clients_.end() && place->id == id) fail("client ", id, ": is in the round already");
+    clients_.insert(place, {std::move(id), std::move(parts), samples});
+  }
+
+  /// In the order of the ids.
+  std::span<const Client> clients() const { return clients_; }
+  std::size_t size() const { return clients_.size(); }
+
+  /// One part of every client, in the order of the ids, each with the name a message calls it by ("client 3:
+  /// update"). Error when a client did not give it; `score` is who needs it.
+  struct Parts {
+    std::vector<TensorView> tensors;
+    std::vector<std::string> names;
+  };
+  Parts parts(TensorView ClientParts::*part, std::string_view part_name, std::string_view score) const {
+    Parts result;
+    for (const Client& client : clients_) {
+      const TensorView& tensor = client.parts.*part;
+      if (!tensor.given())
+        fail("client ", client.id, ": ", score, " needs ", part_name, ", which was not given");
+      result.tensors.push_back(tensor);
+      result.names.push_back("client " + client.id.text() + ": " + std::string(part_name));
+    }
+    return result;
+  }
+
+ private:
+  std::vector<Client> clients_;  // by id
+};
+
+/// A score with what is known of its error.
+struct Score {
+  double value = 0;
+  double variance = std::numeric_limits<double>::quiet_NaN();  ///< NaN: this score has no error model
+
+  double deviation() const { return std::sqrt(variance); }
+};
+
+/// A value for each client, in the order of the ids.
+using Scores = std::vector<std::pair<ClientId, Score>>;
+
+/// What every score is: it has a name, and turns a round into a value for each client of the round. A round
+/// that it refuses (Error) leaves its state as it was; an empty round changes nothing and gives no scores.
+template <class S>
+concept ContributionScore = requires(S score, const Round& round) {
+  { S::name } -> std::convertible_to<std::string_view>;
+  { score.observe(round) } -> std::same_as<Scores>;
+};
+
+}  // namespace fedval

@@ -1,0 +1,63 @@
+// SpectralFed: a client's contribution is the spectral entropy of its final layer's update, smoothed over
+// rounds.
+//
+//   s_i <- mu s_i + (1 - mu) H_i,   aggregation weights w_i = s_i / sum_{j in round} s_j
+//
+// Clients that are away keep s_i. Needs final_weight of every client.
+// Source: Ukaye et al., arXiv:2604.22562, section 3 (SpectralFed).
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "fedval/contribution/client_states.hpp"
+#include "fedval/contribution/round.hpp"
+#include "fedval/spectral/entropy.hpp"
+
+namespace fedval {
+
+class SpectralFed {
+ public:
+  static constexpr std::string_view name = "SpectralFed";
+
+  struct Options {
+    double momentum = 0.9;  ///< mu, in [0, 1)
+    spectral::EntropyOptions entropy = {};
+  };
+
+  SpectralFed() : SpectralFed(Options{}) {}
+  explicit SpectralFed(const Options& options) : options_(options) {
+    if (!(options.momentum >= 0 && options.momentum < 1))
+      fail("SpectralFed: momentum is ", options.momentum, ", must be in [0, 1)");
+  }
+
+  /// s_i of the round's clients after the round. O(C d min(C, d)) a client. Error names the client whose
+  /// final_weight is absent, not a matrix or not finite.
+  Scores observe(const Round& round) {
+    const Round::Parts weights = round.parts(&ClientParts::final_weight, "final_weight", name);
+    const std::vector<double> entropy = spectral::entropies(weights.tensors, options_.entropy, weights.names);
+    std::vector<double> state = states_.of(round);
+    for (std::size_t i = 0; i < state.size(); ++i)
+      state[i] = options_.momentum * state[i] + (1 - options_.momentum) * entropy[i];
+    states_.set(round, state);
+    return make_scores(round, state);
+  }
+
+  /// Weights with which to average the models of the round's clients, from the states as they are now.
+  Weights weights(const Round& round) const {
+    std::vector<double> values = states_.of(round);
+    double sum = 0;
+    for (const double value : values) sum += value;
+    const bool uniform = !(sum > 0);
+    for (double& value : values) value = uniform ? 1.0 / static_cast<double>(values.size()) : value / sum;
+    return {std::move(values), uniform};
+  }
+
+ private:
+  Options options_;
+  ClientStates states_;
+};
+
+static_assert(ContributionScore<SpectralFed>);
+
+}  // namespace fedval

@@ -1,0 +1,107 @@
+// Gram matrix of n vectors:  G_ij = <u_i, u_j>.  Everything that cosine scores need of the updates.
+//
+// One pass over the updates, products and sums in double whatever their scalar type; the same bits for any
+// number of threads, and for a pair whatever the other vectors are. Vectors whose squared norm would overflow
+// or lose digits are first scaled by a power of two, which changes no digit.
+#pragma once
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fedval/tensor/check.hpp"
+#include "fedval/tensor/device.hpp"
+#include "fedval/tensor/panel_gram.hpp"
+
+namespace fedval {
+
+/// The inner products of n vectors, with a power of two set aside for each so that none overflows.
+class Gram {
+ public:
+  Gram(std::vector<double> values, std::vector<int> exponents)
+      : values_(std::move(values)), exponents_(std::move(exponents)) {}
+
+  std::size_t size() const { return exponents_.size(); }
+  /// <u_i, u_j>; infinite or zero where that is beyond a double.
+  double operator()(std::size_t i, std::size_t j) const {
+    return std::ldexp(values_[i * size() + j], exponents_[i] + exponents_[j]);
+  }
+  double norm(std::size_t i) const { return std::ldexp(std::sqrt(values_[i * size() + i]), exponents_[i]); }
+  /// cos(u_i, u_j); 0 where either is the zero vector.
+  double cosine(std::size_t i, std::size_t j) const {
+    const double left = values_[i * size() + i], right = values_[j * size() + j];
+    return left == 0 || right == 0 ? 0.0 : values_[i * size() + j] / (std::sqrt(left) * std::sqrt(right));
+  }
+
+ private:
+  std::vector<double> values_;
+  std::vector<int> exponents_;
+};
+
+namespace detail {
+
+inline std::string name_of(std::span<const std::string> names, std::size_t i) {
+  return i < names.size() ? names[i] : "tensor " + std::to_string(i);
+}
+
+/// The device that all of `tensors` share. Error when sizes or places differ.
+inline const DeviceOperations* common_device(std::span<const TensorView> tensors,
+                                             std::span<const std::string> names) {
+  for (std::size_t i = 1; i < tensors.size(); ++i) {
+    if (tensors[i].size() != tensors[0].size())
+      fail(name_of(names, i), " has ", tensors[i].size(), " entries (shape ", tensors[i].shape().text(),
+           "), ", name_of(names, 0), " has ", tensors[0].size(), " (shape ", tensors[0].shape().text(), ")");
+    if (tensors[i].device() != tensors[0].device())
+      fail(name_of(names, i), " and ", name_of(names, 0), " do not lie on the same kind of device");
+  }
+  return tensors.empty() ? nullptr : tensors[0].device();
+}
+
+/// Inner products of 2^-exponents[i] u_i.
+inline std::vector<double> scaled_gram(std::span<const TensorView> tensors, std::span<const int> exponents) {
+  return panel_gram(tensors.size(), tensors[0].size(),
+                    [&](std::size_t begin, std::size_t count, Panel& panel) {
+                      for (std::size_t i = 0; i < tensors.size(); ++i) {
+                        tensors[i].read(begin, {panel.row(i), count});
+                        if (exponents[i] == 0) continue;
+                        for (std::size_t k = 0; k < count; ++k)
+                          panel.row(i)[k] = std::ldexp(panel.row(i)[k], -exponents[i]);
+                      }
+                    });
+}
+
+/// Whether a sum of squares kept all its digits: neither overflowed nor near the subnormal numbers.
+inline bool safe_square(double square) { return square > 0x1p-900 && square < 0x1p1000; }
+
+}  // namespace detail
+
+/// Gram matrix of n tensors of equal size, each read as a flat row-major vector. O(n^2 D) time, O(n^2)
+/// memory. Error when sizes differ or an entry is not finite; `names` (for messages) may be empty.
+inline Gram gram(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
+  const std::size_t n = tensors.size();
+  std::vector<int> exponents(n, 0);
+  if (n == 0) return {{}, {}};
+  const DeviceOperations* device = detail::common_device(tensors, names);
+  std::vector<double> values(n * n, 0.0);
+  if (device != nullptr) {
+    device->gram(tensors, values);
+  } else {
+    values = detail::scaled_gram(tensors, exponents);
+  }
+
+  bool again = false;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (detail::safe_square(values[i * n + i])) continue;
+    check_finite(tensors[i], detail::name_of(names, i));
+    const double largest = max_magnitude(tensors[i]);
+    if (largest > 0) exponents[i] = std::ilogb(largest);
+    again |= largest > 0;
+  }
+  if (again && device == nullptr) values = detail::scaled_gram(tensors, exponents);
+  if (again && device != nullptr)
+    fail("gram: a tensor on a device is too large or too small to be squared in double");
+  return {std::move(values), std::move(exponents)};
+}
+
+}  // namespace fedval

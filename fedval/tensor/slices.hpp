@@ -1,0 +1,80 @@
+// How a long reduction is cut, so that its bits do not depend on the number of threads.
+//
+//   D entries -> at most 64 slices whose ends depend on D alone; each slice is summed in order, and the
+//   slices' sums are added in slice order.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#define FEDVAL_OMP(directive) _Pragma(#directive)
+#else
+#define FEDVAL_OMP(directive)  // a pragma of its own would warn in programs built without OpenMP
+#endif
+
+namespace fedval::detail {
+
+struct Slices {
+  static constexpr std::size_t most = 64, shortest = 1024;
+
+  explicit Slices(std::size_t size) : size_(size) {
+    const std::size_t even = (size + most - 1) / most;
+    length_ = std::max(shortest, (even + shortest - 1) / shortest * shortest);
+  }
+  std::size_t count() const { return (size_ + length_ - 1) / length_; }
+  std::size_t begin(std::size_t slice) const { return slice * length_; }
+  std::size_t end(std::size_t slice) const { return std::min(size_, (slice + 1) * length_); }
+
+ private:
+  std::size_t size_, length_;
+};
+
+/// Threads that a parallel loop over `work` entries is worth.
+inline int threads_for(std::size_t work) {
+#ifdef _OPENMP
+  constexpr std::size_t worth_a_thread = 1 << 16;  // starting a team costs some microseconds
+  if (omp_in_parallel()) return 1;
+  return static_cast<int>(
+      std::clamp<std::size_t>(work / worth_a_thread, 1, static_cast<std::size_t>(omp_get_max_threads())));
+#else
+  static_cast<void>(work);
+  return 1;
+#endif
+}
+
+/// Sum over slices of body(partial, begin, end), where `partial` is a zeroed vector of `width` doubles that
+/// body adds to. `work` is the number of entries read in all. body must not throw.
+template <class Body>
+std::vector<double> reduce_slices(std::size_t size, std::size_t width, std::size_t work, Body&& body) {
+  const Slices slices(size);
+  const std::size_t count = slices.count();
+  const auto team = static_cast<std::size_t>(threads_for(work));
+  std::vector<double> total(width, 0.0);
+  // One slice a thread at a time: partial sums for all 64 would need 64 x width at once.
+  std::vector<std::vector<double>> partial(std::min(team, count), std::vector<double>(width));
+  for (std::size_t first = 0; first < count; first += team) {
+    const std::size_t group = std::min(team, count - first);
+    FEDVAL_OMP(omp parallel for num_threads(static_cast<int>(team)) schedule(static, 1) if (team > 1))
+    for (std::size_t t = 0; t < group; ++t) {
+      std::fill(partial[t].begin(), partial[t].end(), 0.0);
+      body(partial[t], slices.begin(first + t), slices.end(first + t));
+    }
+    for (std::size_t t = 0; t < group; ++t)
+      for (std::size_t i = 0; i < width; ++i) total[i] += partial[t][i];
+  }
+  return total;
+}
+
+/// Calls body(begin, end) for every slice, in any order. body must not throw.
+template <class Body>
+void for_each_slice(std::size_t size, Body&& body) {
+  const Slices slices(size);
+  const std::size_t count = slices.count();
+  FEDVAL_OMP(omp parallel for num_threads(threads_for(size)) schedule(dynamic, 1) if (threads_for(size) > 1))
+  for (std::size_t s = 0; s < count; ++s) body(slices.begin(s), slices.end(s));
+}
+
+}  // namespace fedval::detail

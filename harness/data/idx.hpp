@@ -1,0 +1,27 @@
+// The idx file format of MNIST: a header of big-endian 32-bit words, then the values, last dimension fastest.
+//
+//   magic (0x00 0x00, type 0x08 = unsigned byte, rank), rank dimensions, product(dimensions) bytes
+//
+// Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section on file formats.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace fedval::harness {
+
+/// The content of an idx file of unsigned bytes.
+struct Idx {
+  std::vector<std::size_t> shape;
+  std::vector<std::uint8_t> values;  // product(shape)
+};
+
+/// Reads an idx file of unsigned bytes, plain or gzip (told apart by content, not by name). Memory grows with
+/// the bytes that are there, not with what the header promises; O(bytes).
+/// Throws Error naming the file when it cannot be read, is a damaged or truncated gzip stream, has another
+/// magic number than that of `expected_rank` (1 to 255), or holds fewer or more bytes than its header says.
+Idx read_idx(const std::filesystem::path& path, std::size_t expected_rank);
+
+}  // namespace fedval::harness

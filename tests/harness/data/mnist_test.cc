@@ -1,0 +1,143 @@
+// MNIST: broken and half sets in small folders, and the real one where it is at hand.
+#include "harness/data/mnist.hpp"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+
+#include "fedval/error.hpp"
+#include "harness/data/data_folder.hpp"
+#include "tests/harness/data/files.hpp"
+
+namespace fedval::harness {
+namespace {
+
+using namespace test_files;
+
+std::string message(const std::filesystem::path& folder) {
+  try {
+    load_mnist(folder);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A training part of the right or a wrong shape; zeros, so it packs to nothing.
+void write_train(const std::filesystem::path& where, std::size_t images, std::size_t labels, std::size_t side,
+                 std::uint8_t last_label = 0) {
+  Bytes values(labels);
+  if (labels > 0) values.back() = last_label;
+  write_gzip(where / "train-images-idx3-ubyte.gz",
+             idx_bytes({images, side, side}, Bytes(images * side * side)));
+  write(where / "train-labels-idx1-ubyte", idx_bytes({labels}, values));
+}
+
+TEST_CASE("mnist: the data folder comes from the environment, in order") {
+  const std::array names{"FEDVAL_DATA", "XDG_CACHE_HOME", "HOME"};
+  std::map<std::string, std::string> before;
+  for (const char* name : names)
+    if (const char* value = getenv(name)) before[name] = value;
+
+  setenv("FEDVAL_DATA", "/a", 1);
+  setenv("XDG_CACHE_HOME", "/b", 1);
+  setenv("HOME", "/c", 1);
+  CHECK(default_data_folder() == "/a");
+  setenv("FEDVAL_DATA", "", 1);
+  CHECK(default_data_folder() == "/b/fedval/data");
+  unsetenv("XDG_CACHE_HOME");
+  CHECK(default_data_folder() == "/c/.cache/fedval/data");
+  unsetenv("HOME");
+  CHECK_THROWS_AS(default_data_folder(), Error);
+
+  for (const char* name : names) {
+    unsetenv(name);
+    if (before.contains(name)) setenv(name, before[name].c_str(), 1);
+  }
+}
+
+TEST_CASE("mnist: present as soon as one file is there") {
+  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz",
+                           "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte"}) {
+    CAPTURE(name);
+    const Folder folder;
+    CHECK_FALSE(mnist_present(folder.path()));
+    write(folder / name, {});
+    CHECK(mnist_present(folder.path()));
+    std::filesystem::create_directory(folder / "mnist");
+    CHECK_FALSE(mnist_present(folder.path()));  // the set's own folder is the place, once it exists
+    write(folder / "mnist" / name, {});
+    CHECK(mnist_present(folder.path()));
+  }
+  CHECK_FALSE(mnist_present("/no/such/folder"));
+}
+
+TEST_CASE("mnist: a missing file is named with the place") {
+  const Folder folder;
+  CHECK(message(folder.path()) ==
+        "mnist: train-images-idx3-ubyte (or train-images-idx3-ubyte.gz) is not in " + folder.path().string());
+  std::filesystem::create_directory(folder / "mnist");
+  write_train(folder / "mnist", 60000, 60000, 28);
+  CHECK(message(folder.path()) == "mnist: t10k-images-idx3-ubyte (or t10k-images-idx3-ubyte.gz) is not in " +
+                                      (folder / "mnist").string());
+}
+
+TEST_CASE("mnist: wrong sizes, counts and labels are named") {
+  const Folder folder;
+  write_train(folder.path(), 3, 3, 27);
+  CHECK(contains(message(folder.path()), "images-idx3-ubyte.gz: images of 27 x 27, expected 28 x 28"));
+  write_train(folder.path(), 3, 4, 28);
+  CHECK(contains(message(folder.path()), "images-idx3-ubyte.gz: 3 images, but"));
+  CHECK(contains(message(folder.path()), "labels-idx1-ubyte has 4 labels"));
+  write_train(folder.path(), 3, 3, 28);
+  CHECK(contains(message(folder.path()), "images-idx3-ubyte.gz: 3 images, expected 60000"));
+  write_train(folder.path(), 60000, 60000, 28, 10);
+  CHECK(contains(message(folder.path()), "labels-idx1-ubyte: label 59999 is 10, expected 0 to 9"));
+  write(folder / "train-labels-idx1-ubyte", idx_bytes({1, 1}, {0}));
+  CHECK(contains(message(folder.path()), "magic number 0x00000802, expected 0x00000801"));
+}
+
+bool at_hand() {
+  try {
+    return mnist_present(default_data_folder());
+  } catch (const Error&) {  // no home folder
+    return false;
+  }
+}
+
+TEST_CASE("mnist: the real set" * doctest::skip(!at_hand())) {
+  const Dataset data = load_mnist(default_data_folder());
+  CHECK(data.name == "mnist");
+  CHECK(data.classes == 10);
+  CHECK(contains(data.description, default_data_folder().string()));
+  const auto counts = [](const ImageSet& set) {
+    std::vector<std::size_t> all(10);
+    for (const auto label : set.labels) ++all[label];
+    return all;
+  };
+  const auto first = [](const ImageSet& set) { return Bytes(set.labels.begin(), set.labels.begin() + 5); };
+  CHECK(data.train.size() == 60000);
+  CHECK(data.test.size() == 10000);
+  for (const ImageSet* set : {&data.train, &data.test}) {
+    CHECK(set->height == 28);
+    CHECK(set->width == 28);
+    CHECK(set->pixels.size() == set->size() * 28 * 28);
+    CHECK(*std::max_element(set->pixels.begin(), set->pixels.end()) == 255);
+  }
+  CHECK(first(data.train) == Bytes{5, 0, 4, 1, 9});
+  CHECK(first(data.test) == Bytes{7, 2, 1, 0, 4});
+  CHECK(counts(data.train) ==
+        std::vector<std::size_t>{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949});
+  CHECK(counts(data.test) == std::vector<std::size_t>{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009});
+}
+
+}  // namespace
+}  // namespace fedval::harness
