@@ -48,7 +48,8 @@ FlatNetwork::FlatNetwork(std::shared_ptr<Network> network)
 }
 
 at::Tensor FlatNetwork::final_weight(const at::Tensor& flat) const {
-  return flat.narrow(0, final_.weight_begin, final_.classes * final_.features).view({final_.classes, final_.features});
+  return flat.narrow(0, final_.weight_begin, final_.classes * final_.features)
+      .view({final_.classes, final_.features});
 }
 
 at::Tensor FlatNetwork::final_bias(const at::Tensor& flat) const {
@@ -56,7 +57,8 @@ at::Tensor FlatNetwork::final_bias(const at::Tensor& flat) const {
 }
 
 FlatNetwork make_network(const std::string& name, std::uint64_t seed) {
-  torch::manual_seed(seed);  // the only use of LibTorch's shared generator; workers draw from streams of their own
+  torch::manual_seed(
+      seed);  // the only use of LibTorch's shared generator; workers draw from streams of their own
   if (name == "mnist_cnn") return FlatNetwork(std::make_shared<MnistCnn>());
   fail("there is no model named \"", name, "\"; known: mnist_cnn");
 }

@@ -1,0 +1,81 @@
+// The command line: what to run, where the data is, where results go.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+#include "fedval/error.hpp"
+#include "harness/cli/experiment.hpp"
+#include "harness/config/settings.hpp"
+#include "harness/data/data_folder.hpp"
+
+namespace {
+
+// The experiment that `quickstart` runs, as the text of its file.
+constexpr std::string_view quickstart_toml =
+#include "harness/quickstart_toml.inc"
+    ;
+
+struct Options {
+  std::filesystem::path experiment, data, runs = "runs";
+  std::optional<std::uint64_t> seed;
+  std::optional<std::size_t> threads;
+};
+
+void add_run_options(CLI::App& command, Options& options) {
+  command.add_option("--data", options.data,
+                     "Folder with the data sets (default: $FEDVAL_DATA, else ~/.cache/fedval/data)");
+  command.add_option("--out", options.runs, "Folder that the run folder goes into")->capture_default_str();
+  command.add_option("--seed", options.seed, "Overrides the experiment's seed");
+  command.add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
+}
+
+void run(fedval::harness::Settings settings, const Options& options) {
+  if (options.seed) settings.seed = *options.seed;
+  if (options.threads) settings.threads = *options.threads;
+  const auto data = options.data.empty() ? fedval::harness::default_data_folder() : options.data;
+  fedval::harness::run_experiment(settings, {data, options.runs}, std::cout, std::cerr,
+                                  ::isatty(STDERR_FILENO) != 0);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // `bazel run` starts programs in a folder of its own; paths on the command line mean the user's.
+  if (const char* folder = std::getenv("BUILD_WORKING_DIRECTORY")) std::filesystem::current_path(folder);
+
+  CLI::App app("fedval: who contributed what to a federated model, and what should each get back?",
+               "harness");
+  app.require_subcommand(1);
+  Options options;
+  CLI::App* run_command = app.add_subcommand("run", "Run an experiment from its TOML file");
+  run_command->add_option("experiment", options.experiment, "The experiment's file")->required();
+  add_run_options(*run_command, options);
+  CLI::App* quickstart =
+      app.add_subcommand("quickstart", "Run harness/experiments/quickstart.toml, a first look in minutes");
+  add_run_options(*quickstart, options);
+  CLI::App* settings =
+      app.add_subcommand("settings", "Print every setting with its default and meaning, as TOML");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    if (*settings) std::cout << fedval::harness::describe_settings();
+    if (*run_command) run(fedval::harness::read_settings(options.experiment), options);
+    if (*quickstart) run(fedval::harness::parse_settings(quickstart_toml, "quickstart.toml"), options);
+  } catch (const fedval::Error& error) {
+    std::cerr << "harness: " << error.what() << '\n';
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "harness: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,53 @@
+#include "harness/method/methods.hpp"
+
+#include "harness/method/cgsv_rewards.hpp"
+#include "harness/method/fedavg.hpp"
+#include "harness/method/spectral_fed_averaging.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+SpectralFed::Options spectral_fed_options(const Settings& settings) {
+  SpectralFed::Options options{.momentum = settings.spectral_fed.momentum};
+  const std::string& normaliser = settings.spectral_fed.normaliser;
+  if (normaliser == "log_rank")
+    options.entropy = {.normaliser = spectral::Normaliser::log_rank, .epsilon = 1e-10};
+  if (normaliser == "none") options.entropy.normaliser = spectral::Normaliser::none;
+  return options;
+}
+
+CosineGradientShapley::Options cgsv_options(const Settings& settings) {
+  return {.gamma = settings.cgsv.gamma, .alpha = settings.cgsv.alpha};
+}
+
+}  // namespace
+
+std::unique_ptr<Method> make_method(const std::string& name, const Settings& settings) {
+  if (name == "fedavg") return std::make_unique<FedAvg>();
+  if (name == "cgsv") return std::make_unique<CgsvRewards>(cgsv_options(settings), settings.cgsv.beta);
+  if (name == "spectral_fed") return std::make_unique<SpectralFedAveraging>(spectral_fed_options(settings));
+  fail("there is no method named \"", name, "\"; known: fedavg, cgsv, spectral_fed");
+}
+
+std::string credit_name(const std::string& method) {
+  if (method == "cgsv") return "r";
+  if (method == "spectral_fed") return "s";
+  return "data share";
+}
+
+std::vector<ScoreReader> make_readers(const Settings& settings) {
+  // psi and r come from one pass over the updates: the second reader shows what the first one learned.
+  const auto cgsv = std::make_shared<CosineGradientShapley>(cgsv_options(settings));
+  const auto spectral = std::make_shared<SpectralFed>(spectral_fed_options(settings));
+  return {{"CGSV psi", [cgsv](const Round& round) { return cgsv->observe(round); }},
+          {"CGSV r",
+           [cgsv](const Round&) {
+             Scores scores;
+             for (const auto& [id, r] : cgsv->importance()) scores.emplace_back(id, Score{r});
+             return scores;
+           }},
+          {"SpectralFed s", [spectral](const Round& round) { return spectral->observe(round); }}};
+}
+
+}  // namespace fedval::harness

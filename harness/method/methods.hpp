@@ -1,0 +1,21 @@
+// The methods and score readers that an experiment may name, made from its settings.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "harness/config/settings.hpp"
+#include "harness/federation/method.hpp"
+
+namespace fedval::harness {
+
+/// A fresh method by its name in the settings. Error names the known ones.
+std::unique_ptr<Method> make_method(const std::string& name, const Settings& settings);
+
+/// What a method's credit is called in tables: "data share", "r", "s".
+std::string credit_name(const std::string& method);
+
+/// Every score the library has, to be computed on the rounds of every run.
+std::vector<ScoreReader> make_readers(const Settings& settings);
+
+}  // namespace fedval::harness

@@ -1,0 +1,81 @@
+#include "harness/report/progress.hpp"
+
+#include <algorithm>
+
+#include "harness/report/table.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<long>(seconds + 0.5);
+  if (whole < 60) return std::to_string(whole) + " s";
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+}  // namespace
+
+Progress::Progress(std::ostream& out, bool terminal, std::size_t total_steps)
+    : out_(out), terminal_(terminal), total_(std::max<std::size_t>(1, total_steps)) {
+  if (!terminal_) return;
+  drawer_ = std::thread([this] {
+    std::unique_lock lock(mutex_);
+    while (!stop_) {
+      if (!what_.empty()) out_ << '\r' << bar() << "\x1b[K" << std::flush;
+      wake_.wait_for(lock, std::chrono::milliseconds(200));
+    }
+    out_ << "\r\x1b[K" << std::flush;
+  });
+}
+
+Progress::~Progress() {
+  if (!terminal_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  drawer_.join();
+}
+
+void Progress::begin(const std::string& what, std::size_t rounds) {
+  const std::lock_guard lock(mutex_);
+  what_ = what;
+  rounds_ = rounds;
+  round_ = 0;
+  accuracy_.clear();
+  if (!terminal_)
+    out_ << what_ << (rounds_ > 0 ? ": " + std::to_string(rounds_) + " rounds" : "") << std::endl;
+}
+
+void Progress::round(const RoundRecord& record) {
+  const std::lock_guard lock(mutex_);
+  round_ = record.round;
+  if (record.server_accuracy) accuracy_ = "accuracy " + fixed(*record.server_accuracy, 4);
+  if (!terminal_)
+    out_ << "  round " << round_ << '/' << rounds_ << (accuracy_.empty() ? "" : "  " + accuracy_) << "  "
+         << fixed(record.seconds, 2) << " s  (" << rate_and_rest() << ')' << std::endl;
+}
+
+std::string Progress::rate_and_rest() const {
+  const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  const auto done = static_cast<double>(steps_.load(std::memory_order_relaxed));
+  if (done == 0) return "starting";
+  const double rest = std::max(0.0, static_cast<double>(total_) - done) * elapsed / done;
+  return fixed(100 * done / static_cast<double>(total_), 0) + " %, " + fixed(done / elapsed, 0) +
+         " steps/s, " + duration(rest) + " left";
+}
+
+std::string Progress::bar() const {
+  constexpr std::size_t width = 24;
+  const std::size_t filled = std::min(width, width * steps_.load(std::memory_order_relaxed) / total_);
+  std::string line = "[" + std::string(filled, '#') + std::string(width - filled, '.') + "] " + what_;
+  if (rounds_ > 0)
+    line += " round " + std::to_string(std::min(rounds_, round_ + 1)) + "/" + std::to_string(rounds_);
+  if (!accuracy_.empty()) line += "  " + accuracy_;
+  return line + "  " + rate_and_rest();
+}
+
+}  // namespace fedval::harness

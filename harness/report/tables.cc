@@ -1,0 +1,74 @@
+#include "harness/report/tables.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "harness/report/table.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+std::string correlation(const std::optional<double>& value) { return value ? fixed(*value, 3) : "-"; }
+
+Table agent_table(const Results& results) {
+  std::vector<std::string> header{"agent", "samples", "classes", "alone"};
+  for (const MethodResult& method : results.methods) header.push_back(method.name + " " + method.credit_name);
+  for (const MethodResult& method : results.methods) header.push_back(method.name + " acc");
+  Table table(header);
+  for (std::size_t i = 0; i < results.agents.size(); ++i) {
+    const AgentResult& agent = results.agents[i];
+    std::vector<std::string> row{agent.id, std::to_string(agent.samples), std::to_string(agent.classes),
+                                 fixed(agent.standalone_accuracy, 4)};
+    for (const MethodResult& method : results.methods) row.push_back(fixed(method.credit[i], 4));
+    for (const MethodResult& method : results.methods) row.push_back(fixed(method.run.agent_accuracy[i], 4));
+    table.add(row);
+  }
+  return table;
+}
+
+Table method_table(const Results& results) {
+  Table table({"method", "r(credit, alone)", "r(acc, alone)", "acc mean (max)", "server acc", "seconds",
+               "s/round", "valuation"});
+  for (const MethodResult& method : results.methods) {
+    const std::vector<double>& accuracy = method.run.agent_accuracy;
+    const double mean =
+        std::accumulate(accuracy.begin(), accuracy.end(), 0.0) / static_cast<double>(accuracy.size());
+    const double largest = *std::max_element(accuracy.begin(), accuracy.end());
+    table.add({method.name, correlation(against_standalone(results, method.credit)),
+               correlation(against_standalone(results, accuracy)),
+               fixed(mean, 4) + " (" + fixed(largest, 4) + ")", fixed(method.run.server_accuracy, 4),
+               fixed(method.run.seconds, 1),
+               fixed(method.run.seconds / static_cast<double>(method.run.rounds.size()), 2),
+               fixed(100 * method.run.valuation_seconds / method.run.seconds, 2) + " %"});
+  }
+  return table;
+}
+
+Table score_table(const Results& results) {
+  Table table({"score", "r(score, alone)", "ms/round"});
+  const RunResult& run = results.methods.front().run;
+  for (std::size_t reader = 0; reader < run.rounds.back().readers.size(); ++reader) {
+    double seconds = 0;
+    for (const RoundRecord& record : run.rounds) seconds += record.readers[reader].seconds;
+    table.add({run.rounds.back().readers[reader].name,
+               correlation(against_standalone(results, last_scores(run, reader))),
+               fixed(1000 * seconds / static_cast<double>(run.rounds.size()), 2)});
+  }
+  return table;
+}
+
+}  // namespace
+
+void print_tables(std::ostream& out, const Results& results) {
+  out << "Agents (alone: accuracy when trained alone; acc: of the model the agent ends with)\n"
+      << agent_table(results)
+      << "\nMethods (r: Pearson correlation over agents, - where one side is constant)\n"
+      << method_table(results) << "\nScores, all read from the same rounds: those of "
+      << results.methods.front().name << '\n'
+      << score_table(results);
+  for (const MethodResult& method : results.methods)
+    for (const std::string& note : method.notes) out << "note: " << method.name << ", " << note << '\n';
+}
+
+}  // namespace fedval::harness
