@@ -12,6 +12,7 @@
 #include "fedval/error.hpp"
 #include "harness/data/data_folder.hpp"
 #include "tests/harness/data/files.hpp"
+#include "tests/harness/data/real_data.hpp"
 
 namespace fedval::harness {
 namespace {
@@ -105,15 +106,7 @@ TEST_CASE("mnist: wrong sizes, counts and labels are named") {
   CHECK(contains(message(folder.path()), "magic number 0x00000802, expected 0x00000801"));
 }
 
-bool at_hand() {
-  try {
-    return mnist_present(default_data_folder());
-  } catch (const Error&) {  // no home folder
-    return false;
-  }
-}
-
-TEST_CASE("mnist: the real set" * doctest::skip(!at_hand())) {
+TEST_CASE("mnist: the real set" * doctest::skip(!real_mnist_at_hand())) {
   const Dataset data = load_mnist(default_data_folder());
   CHECK(data.name == "mnist");
   CHECK(data.classes == 10);

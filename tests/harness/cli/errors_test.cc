@@ -1,0 +1,99 @@
+// Bad input: exit code 2, a message that names what is wrong and where, and no run folder.
+#include <doctest/doctest.h>
+
+#include "tests/harness/cli/program.hpp"
+
+using namespace fedval::harness;
+
+namespace {
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const auto at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+/// Runs the experiment and expects every one of `words` in the message.
+void check_refused(const test_files::Folder& folder, const std::string& experiment,
+                   const std::string& options, std::initializer_list<std::string> words) {
+  write_text(folder / "bad.toml", experiment);
+  const Finished run = harness(folder, "run " + (folder / "bad.toml").string() + " --out " +
+                                           (folder / "runs").string() + " " + options);
+  CAPTURE(run.err);
+  CHECK(run.code == 2);
+  for (const std::string& word : words) {
+    CAPTURE(word);
+    CHECK(run.err.find(word) != std::string::npos);
+  }
+  CHECK(entries(folder / "runs") == 0);
+}
+
+/// A folder with MNIST's four files, small and broken in the training images.
+std::string broken_mnist(const test_files::Folder& folder, const test_files::Bytes& images) {
+  std::filesystem::create_directories(folder / "data/mnist");
+  for (const char* name : {"train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})
+    test_files::write(folder / "data/mnist" / name, {0, 0, 8, 1, 0, 0, 0, 0});
+  test_files::write(folder / "data/mnist/train-images-idx3-ubyte", images);
+  return "--data " + (folder / "data").string();
+}
+
+}  // namespace
+
+TEST_CASE("settings: unknown key, wrong type, syntax, missing file") {
+  const test_files::Folder folder;
+  check_refused(folder, replaced(tiny_experiment, "rounds", "ronds"), "",
+                {"bad.toml:9:", "training.ronds", "did you mean \"rounds\""});
+  check_refused(folder, replaced(tiny_experiment, "rounds = 2", "rounds = \"two\""), "",
+                {"bad.toml:9:", "training.rounds", "string", "integer"});
+  check_refused(folder, replaced(tiny_experiment, "rounds = 2", "rounds = = 2"), "", {"bad.toml:9:"});
+  const Finished missing = harness(folder, "run nowhere.toml --out " + (folder / "runs").string());
+  CHECK(missing.code == 2);
+  CHECK(missing.err.find("nowhere.toml") != std::string::npos);
+  CHECK(entries(folder / "runs") == 0);
+}
+
+TEST_CASE("data: missing, wrong magic, truncated") {
+  const test_files::Folder folder;
+  const std::string mnist = replaced(tiny_experiment, "\"digits\"", "\"mnist\"");
+  check_refused(folder, mnist, "--data " + (folder / "nothing").string(),
+                {"mnist", (folder / "nothing").string()});
+  check_refused(folder, mnist, broken_mnist(folder, {0, 0, 8, 1, 0, 0, 0, 0}),
+                {"train-images-idx3-ubyte", "magic number 0x00000801", "0x00000803"});
+  check_refused(folder, mnist,
+                broken_mnist(folder, {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3}),
+                {"train-images-idx3-ubyte"});
+  // "auto" must not pass over a set that is there but broken.
+  check_refused(folder, replaced(tiny_experiment, "\"digits\"", "\"auto\""), broken_mnist(folder, {1, 2, 3}),
+                {"train-images-idx3-ubyte"});
+}
+
+TEST_CASE("partition: more agents than samples") {
+  const test_files::Folder folder;
+  check_refused(folder, replaced(tiny_experiment, "samples_per_agent = 40", "samples_per_agent = 40000"), "",
+                {"3 agents x 40000 samples = 120000", "12000"});
+}
+
+TEST_CASE("training that diverges names the client and the entry, and the started run folder is gone") {
+  const test_files::Folder folder;
+  check_refused(folder, replaced(tiny_experiment, "learning_rate = 0.1", "learning_rate = 1e38"), "",
+                {"harness: client ", ": update["});
+}
+
+TEST_CASE("a run folder that cannot be made") {
+  const test_files::Folder folder;
+  write_text(folder / "tiny.toml", tiny_experiment);
+  write_text(folder / "file", "");
+  const Finished run =
+      harness(folder, "run " + (folder / "tiny.toml").string() + " --out " + (folder / "file/runs").string());
+  CHECK(run.code == 2);
+  CHECK(run.err.find((folder / "file/runs").string()) != std::string::npos);
+}
+
+TEST_CASE("the command line: no command, an unknown one, an unknown option, a wrong value") {
+  const test_files::Folder folder;
+  for (const std::string arguments :
+       {"", "rum x.toml", "run", "quickstart --sed 1", "quickstart --seed one"}) {
+    CAPTURE(arguments);
+    CHECK(harness(folder, arguments).code == 2);
+  }
+}
