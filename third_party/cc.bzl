@@ -11,8 +11,10 @@ _COPTS = INSTRUCTION_SET + [
     "-Wconversion",
     "-Wshadow",
     "-Werror",
-    "-Wno-maybe-uninitialized",  # false alarms of g++ 12 in its own AVX-512 intrinsics (GCC bug 105593)
-    "-Wno-unknown-warning-option",  # clang does not know the line above
+    # False alarms of g++ 12 in its own AVX-512 intrinsics (GCC bug 105593); clang does not know the second flag.
+    "-Wno-uninitialized",
+    "-Wno-maybe-uninitialized",
+    "-Wno-unknown-warning-option",
 ]
 
 _LINKOPTS = ["-fopenmp"]
