@@ -10,6 +10,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -41,15 +42,10 @@ class CosineGradientShapley {
   /// than the others', or not finite.
   Scores observe(const Round& round) {
     const Round::Parts updates = round.parts(&ClientParts::update, "update", name);
-    const Gram products = gram(updates.tensors, updates.names);
-    const std::vector<double> weights = weigh(round);
+    Gram products = gram(updates.tensors, updates.names);
+    std::vector<double> weights = weigh(round);
     const std::vector<double> psi = shapley::cosine_gradient(products, weights);
-
-    coefficients_.resize(round.size());
-    for (std::size_t i = 0; i < round.size(); ++i) {
-      const double length = products.norm(i);
-      coefficients_[i] = length > 0 ? weights[i] * options_.gamma / length : 0.0;
-    }
+    last_.emplace(Observed{ids_of(round), std::move(products), std::move(weights)});
     learn(round, psi);
     return make_scores(round, psi);
   }
@@ -61,14 +57,34 @@ class CosineGradientShapley {
   bool uniform() const { return uniform_; }
 
   /// out = u_N of the round observed last: rescaled uploads, weighted by the importance they came with. O(N
-  /// D). Error when another round is given.
+  /// D). Error when the round's clients are not those observed last.
   void aggregate(const Round& round, const MutableTensorView& out) const {
-    if (round.size() != coefficients_.size())
-      fail("CGSV: aggregate() of ", round.size(), " clients, but observe() last saw ", coefficients_.size());
-    combine(coefficients_, round.parts(&ClientParts::update, "update", name).tensors, 0.0, out);
+    if (!last_) fail("CGSV: aggregate() before observe()");
+    if (round.size() != last_->ids.size())
+      fail("CGSV: aggregate() of ", round.size(), " clients, but observe() last saw ", last_->ids.size());
+    for (std::size_t i = 0; i < round.size(); ++i)
+      if (round.clients()[i].id != last_->ids[i])
+        fail("CGSV: aggregate() with client ", round.clients()[i].id, ", but observe() last saw client ",
+             last_->ids[i], " in its place");
+    std::vector<double> weights = last_->weights;
+    for (double& weight : weights) weight *= options_.gamma;
+    combine_normalised(weights, round.parts(&ClientParts::update, "update", name).tensors, last_->products,
+                       out);
   }
 
  private:
+  struct Observed {
+    std::vector<ClientId> ids;
+    Gram products;
+    std::vector<double> weights;  // of the aggregate
+  };
+
+  static std::vector<ClientId> ids_of(const Round& round) {
+    std::vector<ClientId> ids;
+    for (const auto& client : round.clients()) ids.push_back(client.id);
+    return ids;
+  }
+
   std::vector<double> weigh(const Round& round) const {
     std::vector<double> weights;
     for (const auto& client : round.clients()) {
@@ -96,7 +112,7 @@ class CosineGradientShapley {
 
   Options options_;
   std::map<ClientId, double> importance_;
-  std::vector<double> coefficients_;  // of the updates observed last, in u_N
+  std::optional<Observed> last_;
   bool uniform_ = false;
 };
 

@@ -20,6 +20,12 @@ namespace fedval::linalg {
 
 namespace detail {
 
+/// Relative to a largest entry near 1: too small to be seen in any result, and so small that squares would
+/// soon underflow. Such numbers are taken for zeros; left alone they make reflectors that are not orthogonal
+/// (identical rows leave residues of eps, eps^2, eps^3, ... down to the subnormal numbers) and sweeps that
+/// never end.
+inline constexpr double invisible = 0x1p-450;
+
 inline double scaled_norm(const double* v, std::size_t n) {
   double largest = 0, square = 0;
   for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(v[i]));
@@ -34,7 +40,10 @@ inline void householder_lq(std::vector<double>& a, std::size_t rows, std::size_t
   for (std::size_t i = 0; i < rows; ++i) {
     double* v = a.data() + i * columns;
     const double length = scaled_norm(v + i, columns - i);
-    if (length == 0) continue;
+    if (length < invisible) {
+      std::fill(v + i, v + columns, 0.0);
+      continue;
+    }
     const double diagonal = v[i] >= 0 ? -length : length;
     for (std::size_t k = i; k < columns; ++k) v[k] /= length;
     const double lead = v[i] - diagonal / length;
@@ -53,14 +62,19 @@ inline void householder_lq(std::vector<double>& a, std::size_t rows, std::size_t
 
 }  // namespace detail
 
-/// Singular values in descending order of the rows x columns matrix `a` (row-major, finite entries, scaled so
-/// that squares neither overflow nor underflow where it matters). O(rows^2 (rows + columns)), needs rows <=
-/// columns.
+/// Singular values in descending order of the rows x columns matrix `a` (row-major, finite entries of any
+/// scale). O(rows^2 (rows + columns)), needs rows <= columns.
 inline std::vector<double> singular_values(std::vector<double> a, std::size_t rows, std::size_t columns) {
   if (a.size() != rows * columns || rows > columns)
     fail("singular_values: ", a.size(), " entries for a ", rows, " x ", columns,
          " matrix; needs rows <= columns");
+  double largest = 0;
+  for (const double value : a) largest = std::max(largest, std::abs(value));
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  for (double& value : a) value = std::ldexp(value, -exponent);
   detail::householder_lq(a, rows, columns);
+  for (double& value : a)
+    if (std::abs(value) < detail::invisible) value = 0;
   constexpr double epsilon = std::numeric_limits<double>::epsilon();
   bool rotated = true;
   for (int sweep = 0; rotated; ++sweep) {
@@ -87,7 +101,8 @@ inline std::vector<double> singular_values(std::vector<double> a, std::size_t ro
       }
   }
   std::vector<double> sigma(rows);
-  for (std::size_t i = 0; i < rows; ++i) sigma[i] = detail::scaled_norm(a.data() + i * columns, rows);
+  for (std::size_t i = 0; i < rows; ++i)
+    sigma[i] = std::ldexp(detail::scaled_norm(a.data() + i * columns, rows), exponent);
   std::sort(sigma.begin(), sigma.end(), std::greater<>());
   return sigma;
 }

@@ -115,8 +115,15 @@ inline void implicit_ql(std::span<double> diagonal, std::span<double> off) {
 inline std::vector<double> symmetric_eigenvalues(std::vector<double> a, std::size_t n) {
   if (a.size() != n * n) fail("symmetric_eigenvalues: ", a.size(), " entries for a ", n, " x ", n, " matrix");
   std::vector<double> diagonal(n), off(n, 0.0);
+  // Near the subnormal numbers the iteration could not reach its tolerance; a power of two changes no digit.
+  double largest = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j <= i; ++j) largest = std::max(largest, std::abs(a[i * n + j]));
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  for (double& value : a) value = std::ldexp(value, -exponent);
   detail::tridiagonalise(a, n, diagonal, off);
   detail::implicit_ql(diagonal, off);
+  for (double& value : diagonal) value = std::ldexp(value, exponent);
   std::sort(diagonal.begin(), diagonal.end());
   return diagonal;
 }

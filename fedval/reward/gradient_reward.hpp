@@ -25,8 +25,18 @@ struct Importance {
   bool uniform = false;        ///< nobody had a positive importance, so everyone got the same
 };
 
-/// Scales non-negative parts to sum to one (step 2). O(N).
+namespace detail {
+
+inline void check_finite(std::span<const double> values, const char* name) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i])) fail("reward: ", name, "[", i, "] is ", values[i]);
+}
+
+}  // namespace detail
+
+/// Scales non-negative parts to sum to one (step 2). O(N). Error when a value is not finite.
 inline Importance normalise_importance(std::vector<double> r) {
+  detail::check_finite(r, "r");
   double sum = 0;
   for (double& value : r) sum += value = std::max(value, 0.0);
   const bool uniform = !(sum > 0);
@@ -34,18 +44,22 @@ inline Importance normalise_importance(std::vector<double> r) {
   return {std::move(r), uniform};
 }
 
-/// Steps 1 and 2. O(N). Error when lengths differ or alpha is outside [0, 1].
+/// Steps 1 and 2. O(N). Error when lengths differ, a value is not finite or alpha is outside [0, 1].
 inline Importance update_importance(std::span<const double> r, std::span<const double> psi, double alpha) {
   if (r.size() != psi.size()) fail("importance: ", r.size(), " agents, but ", psi.size(), " values");
   if (!(alpha >= 0 && alpha <= 1)) fail("importance: alpha is ", alpha, ", must be in [0, 1]");
+  detail::check_finite(r, "r");
+  detail::check_finite(psi, "psi");
   std::vector<double> smoothed(r.size());
   for (std::size_t i = 0; i < r.size(); ++i) smoothed[i] = alpha * r[i] + (1 - alpha) * psi[i];
   return normalise_importance(std::move(smoothed));
 }
 
-/// rho of step 3, in [0, 1]; the most important agent has 1. All r = 0: all 1. O(N). Error unless beta > 0.
+/// rho of step 3, in [0, 1]; the most important agent has 1. All r = 0: all 1. O(N). Error unless beta > 0
+/// and everything is finite.
 inline std::vector<double> reward_ratios(std::span<const double> r, double beta) {
-  if (!(beta > 0)) fail("reward: beta is ", beta, ", must be above 0");
+  if (!(beta > 0 && std::isfinite(beta))) fail("reward: beta is ", beta, ", must be finite and above 0");
+  detail::check_finite(r, "r");
   std::vector<double> rho(r.size());
   double largest = 0;
   for (std::size_t i = 0; i < r.size(); ++i)

@@ -27,21 +27,20 @@ inline SparseVector sparsify(const TensorView& tensor, const TopK& top) {
   kept.indices.reserve(k);
   kept.values.reserve(k);
   std::size_t ties = top.ties;
-  detail::for_each_block(tensor, 0, k == 0 ? 0 : tensor.size(),
-                         [&](std::span<const double> values, std::size_t begin) {
-                           for (std::size_t i = 0; i < values.size(); ++i) {
-                             const double magnitude = std::abs(values[i]);
-                             if (magnitude < top.threshold || (magnitude == top.threshold && ties == 0))
-                               continue;
-                             if (magnitude == top.threshold) --ties;
-                             kept.indices.push_back(begin + i);
-                             kept.values.push_back(values[i]);
-                           }
-                         });
+  fedval::detail::for_each_block(
+      tensor, 0, k == 0 ? 0 : tensor.size(), [&](std::span<const double> values, std::size_t begin) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          const double magnitude = std::abs(values[i]);
+          if (magnitude < top.threshold || (magnitude == top.threshold && ties == 0)) continue;
+          if (magnitude == top.threshold) --ties;
+          kept.indices.push_back(begin + i);
+          kept.values.push_back(values[i]);
+        }
+      });
   return kept;
 }
 
-/// The k entries of largest magnitude. O(D). Error when k exceeds D or an entry is NaN.
+/// The k entries of largest magnitude. O(D). Error when k exceeds D or an entry is not finite.
 inline SparseVector sparsify(const TensorView& tensor, std::size_t k) {
   return sparsify(tensor, top_k_threshold(tensor, k));
 }

@@ -23,14 +23,19 @@ inline std::vector<double> cosine_gradient(const Gram& gram, std::span<const dou
   const std::size_t n = gram.size();
   if (weights.size() != n) fail("cosine_gradient: ", weights.size(), " weights for ", n, " updates");
   std::vector<double> psi(n, 0.0);
-  double square = 0;
+  // Cosines do not see a common factor of the weights: one near 1 keeps every square in range.
+  double square = 0, largest = 0;
+  for (const double weight : weights) largest = std::max(largest, std::abs(weight));
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  std::vector<double> r;
+  for (const double weight : weights) r.push_back(std::ldexp(weight, -exponent));
   for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) psi[i] += weights[j] * gram.cosine(i, j);
-    square += weights[i] * psi[i];
+    for (std::size_t j = 0; j < n; ++j) psi[i] += r[j] * gram.cosine(i, j);
+    square += r[i] * psi[i];
   }
   // Weighted updates that cancel leave only rounding; a direction made of it would mean nothing.
   double scale = 0;
-  for (const double weight : weights) scale += std::abs(weight);
+  for (const double weight : r) scale += std::abs(weight);
   constexpr double rounding = 0x1p-48;
   const bool cancelled = !(square > scale * scale * rounding * rounding);
   for (double& value : psi) value = cancelled ? 0.0 : value / std::sqrt(square);

@@ -79,6 +79,14 @@ inline std::vector<double> small_gram(const TensorView& matrix, const Dense& siz
 inline std::vector<double> spectrum(const TensorView& matrix, bool accurate, const std::string& name) {
   Dense size = dimensions(matrix, name);
   if (size.rows == 0 || size.columns == 0) return {};
+  if (matrix.device() != nullptr) {  // one transfer instead of one a row
+    std::vector<double> values(matrix.size());
+    matrix.read(0, values);
+    const Shape shape = matrix.shape();
+    return spectrum(
+        {shape, {Piece::host(values.data(), ScalarType::float64, shape, shape.row_major_strides())}},
+        accurate, name);
+  }
   const std::size_t n = std::min(size.rows, size.columns);
   std::vector<double> squares;
   if (!accurate) {

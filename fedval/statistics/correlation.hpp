@@ -30,13 +30,20 @@ inline std::vector<double> deviations(std::span<const double> x) {
   if (x.empty() || std::all_of(x.begin(), x.end(), [&](double v) { return v == x[0]; })) return {};
   double scale = 0;
   for (const double v : x) scale = std::max(scale, std::abs(v));
-  double mean = 0;
-  for (const double v : x) mean += v / scale;
-  mean /= static_cast<double>(x.size());
+  const int exponent = std::ilogb(scale);  // a power of two: no digit is lost
   std::vector<double> d(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) d[i] = std::ldexp(x[i], -exponent);
   double largest = 0;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    largest = std::max(largest, std::abs(d[i] = x[i] / scale - mean));
+  // The first value as origin takes out a large offset exactly; the second pass takes out the first mean's
+  // rounding.
+  for (int pass = 0; pass < 2; ++pass) {
+    const double origin = pass == 0 ? d[0] : 0;
+    double mean = 0;
+    for (const double v : d) mean += v - origin;
+    mean /= static_cast<double>(d.size());
+    largest = 0;
+    for (double& v : d) largest = std::max(largest, std::abs(v = (v - origin) - mean));
+  }
   for (double& v : d) v /= largest;
   return d;
 }

@@ -27,7 +27,11 @@ class Gram {
   double operator()(std::size_t i, std::size_t j) const {
     return std::ldexp(values_[i * size() + j], exponents_[i] + exponents_[j]);
   }
-  double norm(std::size_t i) const { return std::ldexp(std::sqrt(values_[i * size() + i]), exponents_[i]); }
+  double norm(std::size_t i) const { return std::ldexp(scaled_norm(i), exponents_[i]); }
+  /// ||2^-exponent(i) u_i||, always within a double's range.
+  double scaled_norm(std::size_t i) const { return std::sqrt(values_[i * size() + i]); }
+  /// The power of two set aside for vector i; 0 unless its squared norm would leave the range.
+  int exponent(std::size_t i) const { return exponents_[i]; }
   /// cos(u_i, u_j); 0 where either is the zero vector.
   double cosine(std::size_t i, std::size_t j) const {
     const double left = values_[i * size() + i], right = values_[j * size() + j];
@@ -77,7 +81,8 @@ inline bool safe_square(double square) { return square > 0x1p-900 && square < 0x
 }  // namespace detail
 
 /// Gram matrix of n tensors of equal size, each read as a flat row-major vector. O(n^2 D) time, O(n^2)
-/// memory. Error when sizes differ or an entry is not finite; `names` (for messages) may be empty.
+/// memory. Error when sizes differ or an entry is not finite, and for vectors on a device whose squared norm
+/// a double cannot hold; `names` (for messages) may be empty.
 inline Gram gram(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
   const std::size_t n = tensors.size();
   std::vector<int> exponents(n, 0);

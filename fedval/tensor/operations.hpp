@@ -14,42 +14,24 @@ namespace fedval {
 /// <a, b>, summed in double. O(D). Error when sizes differ. NaN and infinities propagate.
 inline double dot(const TensorView& a, const TensorView& b) {
   const std::array<TensorView, 2> both{a, b};
+  std::array<double, 4> values{};
   if (const DeviceOperations* device = detail::common_device(both, {})) {
-    std::array<double, 4> values;
     device->gram(both, values);
     return values[1];
   }
-  return detail::reduce_slices(
-      a.size(), 1, 2 * a.size(), [&](std::vector<double>& sum, std::size_t begin, std::size_t end) {
-        detail::Panel panel(2);
-        for (; begin < end; begin += detail::panel_width) {
-          const std::size_t count = std::min(detail::panel_width, end - begin);
-          const std::size_t width = (count + detail::lanes - 1) / detail::lanes * detail::lanes;
-          for (std::size_t i = 0; i < 2; ++i) {
-            both[i].read(begin, {panel.row(i), count});
-            std::fill(panel.row(i) + count, panel.row(i) + width, 0.0);
-          }
-          detail::panel_tile<1, 1>(panel, 0, 1, width, 0, sum.data() - 1);
-        }
-      })[0];
+  const std::array<int, 2> unscaled{};
+  return detail::scaled_gram(both, unscaled)[1];
 }
 
 /// Euclidean norm, without overflow or underflow. O(D). Error names the first entry that is not finite.
 inline double norm(const TensorView& a) { return gram({&a, 1}).norm(0); }
 
-/// out = keep * out + sum_i weights[i] tensors[i]; tensors are added in the order given. O(n D). Error when
-/// counts or sizes differ. `out` may be one of the tensors.
-inline void combine(std::span<const double> weights, std::span<const TensorView> tensors, double keep,
-                    const MutableTensorView& out) {
-  if (weights.size() != tensors.size())
-    fail("combine: ", weights.size(), " weights for ", tensors.size(), " tensors");
-  std::vector<TensorView> all(tensors.begin(), tensors.end());
-  all.push_back(out);
-  if (const DeviceOperations* device = detail::common_device(all, {})) {
-    device->combine(weights, tensors, keep, out);
-    return;
-  }
-  detail::for_each_slice(out.size(), [&](std::size_t begin, std::size_t end) {
+namespace detail {
+
+/// out = keep * out + sum_i weights[i] 2^-exponents[i] tensors[i] in host memory; no exponents: all 0.
+inline void combine_scaled(std::span<const double> weights, std::span<const TensorView> tensors,
+                           std::span<const int> exponents, double keep, const MutableTensorView& out) {
+  for_each_slice(out.size(), [&](std::size_t begin, std::size_t end) {
     std::array<double, 512> sum, term;
     for (; begin < end; begin += sum.size()) {
       const std::size_t count = std::min(sum.size(), end - begin);
@@ -62,11 +44,57 @@ inline void combine(std::span<const double> weights, std::span<const TensorView>
       }
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         tensors[i].read(begin, {term.data(), count});
+        if (!exponents.empty() && exponents[i] != 0)
+          for (std::size_t k = 0; k < count; ++k) term[k] = std::ldexp(term[k], -exponents[i]);
         for (std::size_t k = 0; k < count; ++k) sum[k] += weights[i] * term[k];
       }
       out.write(begin, {sum.data(), count});
     }
   });
+}
+
+/// The device that the tensors and the output share. Error when counts, sizes or places differ.
+inline const DeviceOperations* check_combine(std::span<const double> weights,
+                                             std::span<const TensorView> tensors,
+                                             const MutableTensorView& out) {
+  if (weights.size() != tensors.size())
+    fail("combine: ", weights.size(), " weights for ", tensors.size(), " tensors");
+  std::vector<TensorView> all(tensors.begin(), tensors.end());
+  all.push_back(out);
+  return common_device(all, {});
+}
+
+}  // namespace detail
+
+/// out = keep * out + sum_i weights[i] tensors[i]; tensors are added in the order given. O(n D). Error when
+/// counts or sizes differ. `out` may be one of the tensors.
+inline void combine(std::span<const double> weights, std::span<const TensorView> tensors, double keep,
+                    const MutableTensorView& out) {
+  if (const DeviceOperations* device = detail::check_combine(weights, tensors, out)) {
+    device->combine(weights, tensors, keep, out);
+  } else {
+    detail::combine_scaled(weights, tensors, {}, keep, out);
+  }
+}
+
+/// out = sum_i weights[i] u_i / ||u_i|| for vectors whose Gram matrix is known, at any scale; a zero vector
+/// adds nothing. O(n D). Errors as for combine.
+inline void combine_normalised(std::span<const double> weights, std::span<const TensorView> tensors,
+                               const Gram& gram, const MutableTensorView& out) {
+  const DeviceOperations* device = detail::check_combine(weights, tensors, out);
+  if (gram.size() != tensors.size())
+    fail("combine: a Gram matrix of ", gram.size(), " vectors for ", tensors.size(), " tensors");
+  std::vector<double> coefficients(weights.size(), 0.0);
+  std::vector<int> exponents(weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    exponents[i] = gram.exponent(i);  // never set for tensors on a device
+    if (gram.scaled_norm(i) > 0) coefficients[i] = weights[i] / gram.scaled_norm(i);
+  }
+  if (device != nullptr) {
+    device->combine(coefficients, tensors, 0.0, out);
+  } else {
+    detail::combine_scaled(coefficients, tensors, exponents, 0.0, out);
+  }
 }
 
 /// y = y + alpha x. O(D).

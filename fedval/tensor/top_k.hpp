@@ -44,14 +44,16 @@ void for_each_block(const TensorView& tensor, std::size_t begin, std::size_t end
 
 /// For each k in `ks` (0 <= k <= D) the threshold above which an entry belongs to the k largest magnitudes,
 /// and how many of those equal to it do. O(D) time, O(largest bucket) memory. Error when a k exceeds D or an
-/// entry is NaN; the input is not touched.
+/// entry is not finite; the input is not touched.
 inline std::vector<TopK> top_k_thresholds(const TensorView& tensor, std::span<const std::size_t> ks) {
   for (const std::size_t k : ks)
     if (k > tensor.size()) fail("top-k: k = ", k, " of a tensor of ", tensor.size(), " entries");
   if (const DeviceOperations* device = tensor.device()) {
-    auto found = device->top_k(tensor, ks);
-    for (const TopK& top : found)
-      if (std::isnan(top.threshold)) check_finite(tensor, "top-k: tensor");
+    std::vector<std::size_t> with_largest(ks.begin(), ks.end());
+    if (tensor.size() > 0) with_largest.push_back(1);  // its threshold shows whether all entries are finite
+    auto found = device->top_k(tensor, with_largest);
+    if (tensor.size() > 0 && !std::isfinite(found.back().threshold)) check_finite(tensor, "top-k: tensor");
+    found.resize(ks.size());
     return found;
   }
 

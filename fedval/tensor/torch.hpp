@@ -21,30 +21,43 @@ inline const at::Tensor& tensor_of(const Piece& piece) {
   return *static_cast<const at::Tensor*>(piece.owner.get());
 }
 
-/// Entries [begin, begin + count) of a view on a device, flat, in the tensor's own type.
-inline at::Tensor flat(const TensorView& view, std::size_t begin, std::size_t count) {
-  std::vector<at::Tensor> parts;
-  std::size_t start = 0;
-  for (const Piece& piece : view.pieces()) {
-    const std::size_t first = std::max(begin, start), last = std::min(begin + count, start + piece.size);
-    if (first < last)
-      parts.push_back(tensor_of(piece).reshape({-1}).narrow(0, static_cast<std::int64_t>(first - start),
-                                                            static_cast<std::int64_t>(last - first)));
-    start += piece.size;
+/// A view on a device as flat tensors in its own type, without a copy where they are contiguous.
+class Flat {
+ public:
+  explicit Flat(const TensorView& view) {
+    for (const Piece& piece : view.pieces()) parts_.push_back(tensor_of(piece).reshape({-1}));
   }
-  return parts.size() == 1 ? parts.front() : at::cat(parts);
-}
+
+  /// Entries [begin, begin + count).
+  at::Tensor entries(std::size_t begin, std::size_t count) const {
+    std::vector<at::Tensor> chosen;
+    std::size_t start = 0;
+    for (const at::Tensor& part : parts_) {
+      const auto size = static_cast<std::size_t>(part.numel());
+      const std::size_t first = std::max(begin, start), last = std::min(begin + count, start + size);
+      if (first < last)
+        chosen.push_back(part.narrow(0, static_cast<std::int64_t>(first - start),
+                                     static_cast<std::int64_t>(last - first)));
+      start += size;
+    }
+    return chosen.size() == 1 ? chosen.front() : at::cat(chosen);
+  }
+
+ private:
+  std::vector<at::Tensor> parts_;
+};
 
 /// A chunk bounds what a conversion to double needs beside the tensors: 8 MiB a tensor.
 inline constexpr std::size_t chunk = std::size_t{1} << 20;
 
 inline void gram(std::span<const TensorView> tensors, std::span<double> out) {
   const auto n = static_cast<std::int64_t>(tensors.size());
+  const std::vector<Flat> flat(tensors.begin(), tensors.end());
   at::Tensor sum;
   for (std::size_t begin = 0; begin < tensors.front().size(); begin += chunk) {
     const std::size_t count = std::min(chunk, tensors.front().size() - begin);
     std::vector<at::Tensor> rows;
-    for (const TensorView& tensor : tensors) rows.push_back(flat(tensor, begin, count).to(at::kDouble));
+    for (const Flat& tensor : flat) rows.push_back(tensor.entries(begin, count).to(at::kDouble));
     const at::Tensor panel = at::stack(rows);
     const at::Tensor part = panel.matmul(panel.t());
     sum = sum.defined() ? sum.add(part) : part;
@@ -52,36 +65,42 @@ inline void gram(std::span<const TensorView> tensors, std::span<double> out) {
   if (sum.defined()) at::from_blob(out.data(), {n, n}, at::kDouble).copy_(sum);
 }
 
+/// Overwrites entries from `begin` on; a strided tensor is written through its own indexing.
+inline void overwrite(const Piece& piece, std::size_t begin, const at::Tensor& values) {
+  const at::Tensor& target = tensor_of(piece);
+  at::Tensor dense = target.contiguous();
+  dense.view({-1}).narrow(0, static_cast<std::int64_t>(begin), values.numel()).copy_(values);
+  if (!dense.is_same(target)) target.copy_(dense);
+}
+
 inline void combine(std::span<const double> weights, std::span<const TensorView> tensors, double keep,
                     const MutableTensorView& out) {
+  const std::vector<Flat> flat(tensors.begin(), tensors.end());
   std::size_t start = 0;
   for (const Piece& piece : out.pieces()) {
-    at::Tensor target = tensor_of(piece);
+    const at::Tensor old = tensor_of(piece).reshape({-1});
+    std::vector<at::Tensor> sums;
     for (std::size_t begin = 0; begin < piece.size; begin += chunk) {
-      const std::size_t count = std::min(chunk, piece.size - begin);
-      const at::Tensor old = flat(out, start + begin, count).to(at::kDouble);
-      at::Tensor sum = keep == 0 ? old.new_zeros(old.sizes()) : old.mul(keep);
-      for (std::size_t i = 0; i < tensors.size(); ++i)
-        sum.add_(flat(tensors[i], start + begin, count).to(at::kDouble), weights[i]);
-      // A strided tensor is written through its own indexing: reshape would hand back a copy.
-      if (target.is_contiguous()) {
-        target.view({-1})
-            .narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count))
-            .copy_(sum);
+      const auto count = static_cast<std::int64_t>(std::min(chunk, piece.size - begin));
+      at::Tensor sum = old.narrow(0, static_cast<std::int64_t>(begin), count).to(at::kDouble, false, true);
+      if (keep == 0) {
+        sum.zero_();  // not multiplied: what stood there, NaN included, does not matter
       } else {
-        at::Tensor dense = target.contiguous();
-        dense.view({-1})
-            .narrow(0, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count))
-            .copy_(sum);
-        target.copy_(dense);
+        sum.mul_(keep);
       }
+      for (std::size_t i = 0; i < flat.size(); ++i)
+        sum.add_(flat[i].entries(start + begin, static_cast<std::size_t>(count)).to(at::kDouble), weights[i]);
+      sums.push_back(sum.to(old.scalar_type()));
     }
+    if (!sums.empty()) overwrite(piece, 0, at::cat(sums));
     start += piece.size;
   }
 }
 
 inline std::vector<TopK> top_k(const TensorView& tensor, std::span<const std::size_t> ks) {
-  const at::Tensor magnitude = flat(tensor, 0, tensor.size()).abs();
+  if (tensor.size() == 0)
+    return std::vector<TopK>(ks.size(), {std::numeric_limits<double>::infinity(), 0, 0});
+  const at::Tensor magnitude = Flat(tensor).entries(0, tensor.size()).abs();
   const at::Tensor sorted = std::get<0>(magnitude.sort(0, /*descending=*/true));
   std::vector<TopK> result;
   for (const std::size_t k : ks) {
@@ -105,12 +124,7 @@ inline void read(const Piece& piece, std::size_t begin, std::span<double> out) {
 
 inline void write(const Piece& piece, std::size_t begin, std::span<const double> values) {
   const auto count = static_cast<std::int64_t>(values.size());
-  at::Tensor target = tensor_of(piece);
-  at::Tensor dense = target.contiguous();
-  dense.view({-1})
-      .narrow(0, static_cast<std::int64_t>(begin), count)
-      .copy_(at::from_blob(const_cast<double*>(values.data()), {count}, at::kDouble));
-  if (!dense.is_same(target)) target.copy_(dense);
+  overwrite(piece, begin, at::from_blob(const_cast<double*>(values.data()), {count}, at::kDouble));
 }
 
 inline constexpr DeviceOperations operations{"LibTorch", gram, combine, top_k, read, write};

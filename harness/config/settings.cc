@@ -100,6 +100,13 @@ class Reader {
     return table && table->is_table() ? table->as_table()->get(key.name) : nullptr;
   }
 
+  template <class Kept>
+  auto converted(const std::string& path, const toml::node& node) {
+    auto value = Kind<Kept>::value(node);
+    if (!value) complain_kind(path, node, Kind<Kept>::name);
+    return value;
+  }
+
   template <class Kept, class Rule>
   void assign(Kept& member, const Rule& rule, const std::string& path, const toml::node& node) {
     const auto value = converted<Kept>(path, node);
@@ -124,13 +131,6 @@ class Reader {
       return complain(place.source(), path + objection->text);
     }
     member = std::move(values);
-  }
-
-  template <class Kept>
-  auto converted(const std::string& path, const toml::node& node) {
-    auto value = Kind<Kept>::value(node);
-    if (!value) complain_kind(path, node, Kind<Kept>::name);
-    return value;
   }
 
   void complain_kind(const std::string& path, const toml::node& node, std::string_view expected) {

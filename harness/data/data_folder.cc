@@ -16,9 +16,9 @@ std::filesystem::path variable(const char* name) {
 }  // namespace
 
 std::filesystem::path default_data_folder() {
-  if (const auto data = variable("FEDVAL_DATA"); !data.empty()) return data;
-  if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty()) return cache / "fedval" / "data";
-  if (const auto home = variable("HOME"); !home.empty()) return home / ".cache" / "fedval" / "data";
+  if (auto data = variable("FEDVAL_DATA"); !data.empty()) return data;
+  if (auto cache = variable("XDG_CACHE_HOME"); !cache.empty()) return cache / "fedval" / "data";
+  if (auto home = variable("HOME"); !home.empty()) return home / ".cache" / "fedval" / "data";
   fail("data folder: none of FEDVAL_DATA, XDG_CACHE_HOME and HOME is set");
 }
 

@@ -1,0 +1,36 @@
+// README's own code, compiled and run: the build cuts it out of README.md. The example is a program of its
+// own.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "fedval/fedval.hpp"
+#include "tests/readme/own_type.inc"
+
+namespace {
+
+constexpr std::string_view promised_output =
+#include "tests/readme/output.inc"
+    ;
+
+}  // namespace
+
+TEST_CASE("README's example prints what README says") {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> example(popen("tests/readme/example", "r"), pclose);
+  REQUIRE(example != nullptr);
+  std::string printed;
+  for (int c = std::fgetc(example.get()); c != EOF; c = std::fgetc(example.get()))
+    printed += static_cast<char>(c);
+  CHECK(printed == promised_output);
+}
+
+TEST_CASE("README's own tensor type is a tensor that can be read and written") {
+  static_assert(fedval::FloatingTensor<Buffer> && fedval::MutableTensor<Buffer>);
+  std::vector<float> memory{3, 0, 0, 4};
+  const Buffer buffer{2, 2, memory.data()};
+  CHECK(fedval::norm(buffer) == 5);
+  fedval::scale(2, buffer);
+  CHECK(memory == std::vector<float>{6, 0, 0, 8});
+}
