@@ -28,8 +28,8 @@ Table agent_table(const Results& results) {
 }
 
 Table method_table(const Results& results) {
-  Table table({"method", "r(credit, alone)", "r(acc, alone)", "acc mean (max)", "server acc", "seconds",
-               "s/round", "valuation"});
+  Table table({"method", "corr(credit)", "corr(acc)", "acc mean (max)", "server acc", "seconds", "s/round",
+               "valuation"});
   for (const MethodResult& method : results.methods) {
     const std::vector<double>& accuracy = method.run.agent_accuracy;
     const double mean =
@@ -46,7 +46,7 @@ Table method_table(const Results& results) {
 }
 
 Table score_table(const Results& results) {
-  Table table({"score", "r(score, alone)", "ms/round"});
+  Table table({"score", "corr(score)", "ms/round"});
   const RunResult& run = results.methods.front().run;
   for (std::size_t reader = 0; reader < run.rounds.back().readers.size(); ++reader) {
     double seconds = 0;
@@ -63,8 +63,9 @@ Table score_table(const Results& results) {
 void print_tables(std::ostream& out, const Results& results) {
   out << "Agents (alone: accuracy when trained alone; acc: of the model the agent ends with)\n"
       << agent_table(results)
-      << "\nMethods (r: Pearson correlation over agents, - where one side is constant)\n"
-      << method_table(results) << "\nScores, all read from the same rounds: those of "
+      << "\nMethods (corr: Pearson correlation with alone, over the agents; - where undefined, as for equal "
+         "accuracies)\n"
+      << method_table(results) << "\nScores after the last round, all read from the same rounds: those of "
       << results.methods.front().name << '\n'
       << score_table(results);
   for (const MethodResult& method : results.methods)

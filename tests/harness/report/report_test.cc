@@ -60,7 +60,7 @@ TEST_CASE("correlations that are undefined are shown as -, not as a number") {
   results.methods.push_back({"fedavg", "data share", {0.25, 0.75}, run, {"round 1: weights are uniform"}});
   std::ostringstream out;
   print_tables(out, results);
-  CHECK(out.str().find("fedavg             1.000              -") != std::string::npos);
+  CHECK(out.str().find("fedavg         1.000          -") != std::string::npos);
   CHECK(out.str().find("note: fedavg, round 1: weights are uniform") != std::string::npos);
   CHECK_FALSE(against_standalone(results, {0.9, 0.9}).has_value());
   CHECK(against_standalone(results, {3.0, 1.0}).value() == doctest::Approx(-1.0));
