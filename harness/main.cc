@@ -1,4 +1,5 @@
 // The command line: what to run, where the data is, where results go.
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,7 +12,6 @@
 #include "fedval/error.hpp"
 #include "harness/cli/experiment.hpp"
 #include "harness/config/settings.hpp"
-#include "harness/data/data_folder.hpp"
 
 namespace {
 
@@ -21,7 +21,8 @@ constexpr std::string_view quickstart_toml =
     ;
 
 struct Options {
-  std::filesystem::path experiment, data, runs = "runs";
+  std::filesystem::path experiment, runs = "runs";
+  std::optional<std::filesystem::path> data;
   std::optional<std::uint64_t> seed;
   std::optional<std::size_t> threads;
 };
@@ -34,20 +35,28 @@ void add_run_options(CLI::App& command, Options& options) {
   command.add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
 }
 
-void run(fedval::harness::Settings settings, const Options& options) {
+/// Width of the terminal that progress is written to; 0 when it is none.
+std::size_t terminal_columns() {
+  winsize size{};
+  if (::isatty(STDERR_FILENO) == 0) return 0;
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// `source` is what messages call the experiment.
+void run(fedval::harness::Settings settings, const std::string& source, const Options& options) {
   if (options.seed) settings.seed = *options.seed;
   if (options.threads) settings.threads = *options.threads;
-  const auto data = options.data.empty() ? fedval::harness::default_data_folder() : options.data;
-  fedval::harness::run_experiment(settings, {data, options.runs}, std::cout, std::cerr,
-                                  ::isatty(STDERR_FILENO) != 0);
+  try {
+    fedval::harness::run_experiment(settings, {options.data, options.runs}, std::cout, std::cerr,
+                                    terminal_columns());
+  } catch (const fedval::Error& error) {
+    fedval::fail(source, ": ", error.what());
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  // `bazel run` starts programs in a folder of its own; paths on the command line mean the user's.
-  if (const char* folder = std::getenv("BUILD_WORKING_DIRECTORY")) std::filesystem::current_path(folder);
-
   CLI::App app("fedval: who contributed what to a federated model, and what should each get back?",
                "harness");
   app.require_subcommand(1);
@@ -67,9 +76,13 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   try {
+    // `bazel run` starts programs in a folder of its own; paths on the command line mean the user's.
+    if (const char* folder = std::getenv("BUILD_WORKING_DIRECTORY")) std::filesystem::current_path(folder);
     if (*settings) std::cout << fedval::harness::describe_settings();
-    if (*run_command) run(fedval::harness::read_settings(options.experiment), options);
-    if (*quickstart) run(fedval::harness::parse_settings(quickstart_toml, "quickstart.toml"), options);
+    if (*run_command)
+      run(fedval::harness::read_settings(options.experiment), options.experiment.string(), options);
+    if (*quickstart)
+      run(fedval::harness::parse_settings(quickstart_toml, "quickstart.toml"), "quickstart.toml", options);
   } catch (const fedval::Error& error) {
     std::cerr << "harness: " << error.what() << '\n';
     return 2;

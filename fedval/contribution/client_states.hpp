@@ -14,7 +14,8 @@ namespace fedval {
 
 class ClientStates {
  public:
-  /// The states of the round's clients, in their order; newcomers at their start.
+  /// The states of the round's clients, in their order; newcomers at their start. O(N log M), M clients
+  /// known.
   std::vector<double> of(const Round& round) const {
     double newcomer = round.size() == 0 ? 0 : 1.0 / static_cast<double>(round.size());
     if (!states_.empty()) {
@@ -30,6 +31,7 @@ class ClientStates {
     return result;
   }
 
+  /// Replaces the states of the round's clients by `values`, given in their order. O(N log M).
   void set(const Round& round, const std::vector<double>& values) {
     for (std::size_t i = 0; i < round.size(); ++i) states_.insert_or_assign(round.clients()[i].id, values[i]);
   }
@@ -41,17 +43,11 @@ class ClientStates {
   std::map<ClientId, double> states_;
 };
 
-/// Scores from values in the order of the round's clients.
+/// Scores from values in the order of the round's clients, of unknown error. O(N).
 inline Scores make_scores(const Round& round, const std::vector<double>& values) {
   Scores scores;
   for (std::size_t i = 0; i < round.size(); ++i) scores.emplace_back(round.clients()[i].id, Score{values[i]});
   return scores;
 }
-
-/// Weights of an aggregate.
-struct Weights {
-  std::vector<double> values;  ///< in the order of the round's clients; sum to one
-  bool uniform = false;        ///< every state was zero, so everyone got the same
-};
 
 }  // namespace fedval

@@ -41,9 +41,10 @@ class CosineGradientShapley {
   /// psi_i of the round's clients. O(N^2 D). Error names the client whose update is absent, of another size
   /// than the others', or not finite.
   Scores observe(const Round& round) {
+    if (round.size() == 0) return {};
     const Round::Parts updates = round.parts(&ClientParts::update, "update", name);
     Gram products = gram(updates.tensors, updates.names);
-    std::vector<double> weights = weigh(round);
+    std::vector<double> weights = reward::normalise_importance(importance_of(round)).values;
     const std::vector<double> psi = shapley::cosine_gradient(products, weights);
     last_.emplace(Observed{ids_of(round), std::move(products), std::move(weights)});
     learn(round, psi);
@@ -57,7 +58,8 @@ class CosineGradientShapley {
   bool uniform() const { return uniform_; }
 
   /// out = u_N of the round observed last: rescaled uploads, weighted by the importance they came with. O(N
-  /// D). Error when the round's clients are not those observed last.
+  /// D). Error when the round's clients are not those observed last. The updates must be the observed ones
+  /// too, which only the caller can know.
   void aggregate(const Round& round, const MutableTensorView& out) const {
     if (!last_) fail("CGSV: aggregate() before observe()");
     if (round.size() != last_->ids.size())
@@ -85,23 +87,22 @@ class CosineGradientShapley {
     return ids;
   }
 
-  std::vector<double> weigh(const Round& round) const {
-    std::vector<double> weights;
+  /// r of the round's clients; 0 for newcomers.
+  std::vector<double> importance_of(const Round& round) const {
+    std::vector<double> r;
     for (const auto& client : round.clients()) {
       const auto known = importance_.find(client.id);
-      weights.push_back(known == importance_.end() ? 0.0 : known->second);
+      r.push_back(known == importance_.end() ? 0.0 : known->second);
     }
-    return reward::normalise_importance(std::move(weights)).values;
+    return r;
   }
 
   // Clients that are away keep their r up to the common factor that makes all sum to one; newcomers start at
   // 0.
   void learn(const Round& round, const std::vector<double>& psi) {
-    if (round.size() == 0) return;
-    for (std::size_t i = 0; i < round.size(); ++i) {
-      double& r = importance_[round.clients()[i].id];
-      r = options_.alpha * r + (1 - options_.alpha) * psi[i];
-    }
+    const std::vector<double> before = importance_of(round);
+    const std::vector<double> after = reward::smooth_importance(before, psi, options_.alpha);
+    for (std::size_t i = 0; i < round.size(); ++i) importance_[round.clients()[i].id] = after[i];
     std::vector<double> values;
     for (const auto& [id, r] : importance_) values.push_back(r);
     const reward::Importance normalised = reward::normalise_importance(std::move(values));

@@ -12,6 +12,7 @@
 
 #include "fedval/contribution/client_states.hpp"
 #include "fedval/contribution/round.hpp"
+#include "fedval/reward/gradient_reward.hpp"
 #include "fedval/spectral/entropy.hpp"
 
 namespace fedval {
@@ -43,14 +44,10 @@ class SpectralFed {
     return make_scores(round, state);
   }
 
-  /// Weights with which to average the models of the round's clients, from the states as they are now.
-  Weights weights(const Round& round) const {
-    std::vector<double> values = states_.of(round);
-    double sum = 0;
-    for (const double value : values) sum += value;
-    const bool uniform = !(sum > 0);
-    for (double& value : values) value = uniform ? 1.0 / static_cast<double>(values.size()) : value / sum;
-    return {std::move(values), uniform};
+  /// Weights with which to average the models of the round's clients, in their order, from the states as they
+  /// are now; they sum to one. All states 0: uniform, and the result says so. O(N).
+  reward::Importance weights(const Round& round) const {
+    return reward::normalise_importance(states_.of(round));
   }
 
  private:

@@ -44,15 +44,22 @@ inline Importance normalise_importance(std::vector<double> r) {
   return {std::move(r), uniform};
 }
 
-/// Steps 1 and 2. O(N). Error when lengths differ, a value is not finite or alpha is outside [0, 1].
-inline Importance update_importance(std::span<const double> r, std::span<const double> psi, double alpha) {
+/// Step 1: alpha r + (1 - alpha) psi, agent by agent. O(N). Error when lengths differ, a value is not finite
+/// or alpha is outside [0, 1].
+inline std::vector<double> smooth_importance(std::span<const double> r, std::span<const double> psi,
+                                             double alpha) {
   if (r.size() != psi.size()) fail("importance: ", r.size(), " agents, but ", psi.size(), " values");
   if (!(alpha >= 0 && alpha <= 1)) fail("importance: alpha is ", alpha, ", must be in [0, 1]");
   detail::check_finite(r, "r");
   detail::check_finite(psi, "psi");
   std::vector<double> smoothed(r.size());
   for (std::size_t i = 0; i < r.size(); ++i) smoothed[i] = alpha * r[i] + (1 - alpha) * psi[i];
-  return normalise_importance(std::move(smoothed));
+  return smoothed;
+}
+
+/// Steps 1 and 2. O(N). Errors as for smooth_importance.
+inline Importance update_importance(std::span<const double> r, std::span<const double> psi, double alpha) {
+  return normalise_importance(smooth_importance(r, psi, alpha));
 }
 
 /// rho of step 3, in [0, 1]; the most important agent has 1. All r = 0: all 1. O(N). Error unless beta > 0

@@ -49,9 +49,11 @@ inline SparseVector sparsify(const TensorView& tensor, std::size_t k) {
 inline void axpy(double alpha, const SparseVector& sparse, const MutableTensorView& tensor) {
   if (sparse.size != tensor.size())
     fail("sparse update of ", sparse.size, " entries for a tensor of ", tensor.size());
-  std::array<double, 512> block;
+  // On a device, one transfer there and back instead of one a block.
+  std::vector<double> block(tensor.device() == nullptr ? std::min<std::size_t>(512, tensor.size())
+                                                       : tensor.size());
   for (std::size_t next = 0; next < sparse.indices.size();) {
-    const std::size_t begin = sparse.indices[next];
+    const std::size_t begin = tensor.device() == nullptr ? sparse.indices[next] : 0;
     const std::size_t count = std::min(block.size(), tensor.size() - begin);
     tensor.read(begin, {block.data(), count});
     for (; next < sparse.indices.size() && sparse.indices[next] < begin + count; ++next)

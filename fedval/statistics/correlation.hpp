@@ -66,7 +66,9 @@ inline std::optional<double> pearson(std::span<const double> x, std::span<const 
 }
 
 /// Ranks 1..n in ascending order; equal values share the average of their ranks. O(n log n).
+/// Error when a value is not finite.
 inline std::vector<double> ranks(std::span<const double> x) {
+  detail::check_pairs(x, x);  // a NaN has no rank
   std::vector<std::size_t> order(x.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });

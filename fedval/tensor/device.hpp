@@ -1,6 +1,7 @@
 // What a backend implements for tensors whose memory the host cannot read (a GPU's). Everything else that
-// fedval computes is built from these few operations, so a device never sends more than an N x N matrix to
-// the host.
+// fedval computes is built from these few operations: updates are multiplied, added and searched where they
+// lie, and only an N x N matrix comes to the host. What must be seen entry by entry (a final layer's
+// spectrum, the values of a sparse download) is read in one transfer.
 #pragma once
 
 #include <cstddef>

@@ -19,6 +19,16 @@ namespace fedval::detail {
 
 inline constexpr std::size_t panel_width = 512, lanes = 8;
 
+// The eight lanes are as many registers as this processor needs, and the tile as large as its registers hold:
+// both change the speed only.
+#if defined(__AVX512F__)
+inline constexpr std::size_t register_bytes = 64, tile = 4;
+#elif defined(__AVX__)
+inline constexpr std::size_t register_bytes = 32, tile = 2;
+#else
+inline constexpr std::size_t register_bytes = 16, tile = 2;
+#endif
+
 /// n rows of panel_width doubles, aligned for whole-register loads.
 class Panel {
  public:
@@ -39,20 +49,23 @@ class Panel {
 template <std::size_t I, std::size_t J>
 void panel_tile(const Panel& panel, std::size_t i, std::size_t j, std::size_t width, std::size_t n,
                 double* gram) {
-  typedef double Lanes __attribute__((vector_size(lanes * sizeof(double))));
-  Lanes sum[I][J] = {};
-  for (std::size_t k = 0; k < width; k += lanes) {
-    Lanes left[I];
-    for (std::size_t a = 0; a < I; ++a) left[a] = *reinterpret_cast<const Lanes*>(panel.row(i + a) + k);
-    for (std::size_t b = 0; b < J; ++b) {
-      const Lanes right = *reinterpret_cast<const Lanes*>(panel.row(j + b) + k);
-      for (std::size_t a = 0; a < I; ++a) sum[a][b] += left[a] * right;
+  typedef double Register __attribute__((vector_size(register_bytes)));
+  constexpr std::size_t step = register_bytes / sizeof(double), registers = lanes / step;
+  Register sum[I][J][registers] = {};
+  for (std::size_t k = 0; k < width; k += lanes)
+    for (std::size_t r = 0; r < registers; ++r) {
+      Register left[I];
+      for (std::size_t a = 0; a < I; ++a)
+        left[a] = *reinterpret_cast<const Register*>(panel.row(i + a) + k + r * step);
+      for (std::size_t b = 0; b < J; ++b) {
+        const Register right = *reinterpret_cast<const Register*>(panel.row(j + b) + k + r * step);
+        for (std::size_t a = 0; a < I; ++a) sum[a][b][r] += left[a] * right;
+      }
     }
-  }
   for (std::size_t a = 0; a < I; ++a)
     for (std::size_t b = 0; b < J; ++b) {
-      const Lanes s = sum[a][b];
-      gram[(i + a) * n + j + b] += ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+      const auto s = [&](std::size_t lane) { return sum[a][b][lane / step][lane % step]; };
+      gram[(i + a) * n + j + b] += ((s(0) + s(4)) + (s(2) + s(6))) + ((s(1) + s(5)) + (s(3) + s(7)));
     }
 }
 
@@ -62,41 +75,38 @@ template <std::size_t I>
 void panel_rows(const Panel& panel, std::size_t i, std::size_t width, std::size_t n, double* gram) {
   const std::size_t last = i + I;
   std::size_t j = 0;
-  for (; j + 4 <= last; j += 4) panel_tile<I, 4>(panel, i, j, width, n, gram);
+  for (; j + tile <= last; j += tile) panel_tile<I, tile>(panel, i, j, width, n, gram);
   for (; j < last; ++j) panel_tile<I, 1>(panel, i, j, width, n, gram);
 }
 
+/// Adds the dot products of all pairs of the panel's n rows.
+inline void panel_pairs(const Panel& panel, std::size_t width, std::size_t n, double* gram) {
+  std::size_t i = 0;
+  for (; i + tile <= n; i += tile) panel_rows<tile>(panel, i, width, n, gram);
+  if constexpr (tile > 2)
+    for (; i + 2 <= n; i += 2) panel_rows<2>(panel, i, width, n, gram);
+  for (; i < n; ++i) panel_rows<1>(panel, i, width, n, gram);
+}
+
 /// The Gram matrix of n vectors of `length` entries, row-major.
-/// fill(begin, count, panel) writes entries [begin, begin + count) of every vector to the panel's rows.
-/// O(n^2 length) operations, O(n^2 + n panel_width) memory a thread.
+/// fill(begin, count, panel) writes entries [begin, begin + count) of every vector to the panel's rows; it
+/// must not throw. O(n^2 length) operations, O(n^2 + n panel_width) memory a thread.
 template <class Fill>
 std::vector<double> panel_gram(std::size_t n, std::size_t length, Fill&& fill) {
-  auto gram = reduce_slices(length, n * n, n * length,
-                            [&](std::vector<double>& sum, std::size_t begin, std::size_t end) {
-                              Panel panel(n);
-                              for (; begin < end; begin += panel_width) {
-                                const std::size_t count = std::min(panel_width, end - begin);
-                                fill(begin, count, panel);
-                                const std::size_t width = (count + lanes - 1) / lanes * lanes;
-                                for (std::size_t i = 0; i < n; ++i)
-                                  std::fill(panel.row(i) + count, panel.row(i) + width, 0.0);
-                                for (std::size_t i = 0; i < n; i += 4) {
-                                  switch (n - i) {
-                                    case 1:
-                                      panel_rows<1>(panel, i, width, n, sum.data());
-                                      break;
-                                    case 2:
-                                      panel_rows<2>(panel, i, width, n, sum.data());
-                                      break;
-                                    case 3:
-                                      panel_rows<3>(panel, i, width, n, sum.data());
-                                      break;
-                                    default:
-                                      panel_rows<4>(panel, i, width, n, sum.data());
-                                  }
-                                }
-                              }
-                            });
+  std::vector<Panel> panels;  // made here: an exception could not leave the parallel loop
+  for (int thread = 0; thread < threads_for(n * length); ++thread) panels.emplace_back(n);
+  const auto add_slice = [&](std::vector<double>& sum, std::size_t begin, std::size_t end,
+                             std::size_t thread) {
+    Panel& panel = panels[thread];
+    for (; begin < end; begin += panel_width) {
+      const std::size_t count = std::min(panel_width, end - begin);
+      fill(begin, count, panel);
+      const std::size_t width = (count + lanes - 1) / lanes * lanes;
+      for (std::size_t i = 0; i < n; ++i) std::fill(panel.row(i) + count, panel.row(i) + width, 0.0);
+      panel_pairs(panel, width, n, sum.data());
+    }
+  };
+  std::vector<double> gram = reduce_slices(length, n * n, n * length, add_slice);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j < i; ++j) gram[j * n + i] = gram[i * n + j];
   return gram;

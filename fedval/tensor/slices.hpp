@@ -45,25 +45,38 @@ inline int threads_for(std::size_t work) {
 #endif
 }
 
-/// Sum over slices of body(partial, begin, end), where `partial` is a zeroed vector of `width` doubles that
-/// body adds to. `work` is the number of entries read in all. body must not throw.
+/// Index of the calling thread in its team.
+inline std::size_t thread_index() {
+#ifdef _OPENMP
+  return static_cast<std::size_t>(omp_get_thread_num());
+#else
+  return 0;
+#endif
+}
+
+/// Sum over slices of body(partial, begin, end, thread), where `partial` is a zeroed vector of `width`
+/// doubles that body adds to, and `thread` is below threads_for(work). `work` is the number of entries read
+/// in all. body must not throw.
 template <class Body>
 std::vector<double> reduce_slices(std::size_t size, std::size_t width, std::size_t work, Body&& body) {
   const Slices slices(size);
   const std::size_t count = slices.count();
-  const auto team = static_cast<std::size_t>(threads_for(work));
+  const int team = threads_for(work);
   std::vector<double> total(width, 0.0);
-  // One slice a thread at a time: partial sums for all 64 would need 64 x width at once.
-  std::vector<std::vector<double>> partial(std::min(team, count), std::vector<double>(width));
-  for (std::size_t first = 0; first < count; first += team) {
-    const std::size_t group = std::min(team, count - first);
-    FEDVAL_OMP(omp parallel for num_threads(static_cast<int>(team)) schedule(static, 1) if (team > 1))
-    for (std::size_t t = 0; t < group; ++t) {
-      std::fill(partial[t].begin(), partial[t].end(), 0.0);
-      body(partial[t], slices.begin(first + t), slices.end(first + t));
+  // As many slices at a time as a bounded memory holds partial sums for: every batch costs a barrier.
+  constexpr std::size_t most_partial_sums = std::size_t{1} << 22;
+  const std::size_t batch = std::clamp<std::size_t>(most_partial_sums / std::max<std::size_t>(1, width),
+                                                    static_cast<std::size_t>(team), Slices::most);
+  std::vector<std::vector<double>> partial(std::min(batch, count), std::vector<double>(width));
+  for (std::size_t first = 0; first < count; first += batch) {
+    const std::size_t group = std::min(batch, count - first);
+    FEDVAL_OMP(omp parallel for num_threads(team) schedule(dynamic, 1) if (team > 1))
+    for (std::size_t s = 0; s < group; ++s) {
+      std::fill(partial[s].begin(), partial[s].end(), 0.0);
+      body(partial[s], slices.begin(first + s), slices.end(first + s), thread_index());
     }
-    for (std::size_t t = 0; t < group; ++t)
-      for (std::size_t i = 0; i < width; ++i) total[i] += partial[t][i];
+    for (std::size_t s = 0; s < group; ++s)
+      for (std::size_t i = 0; i < width; ++i) total[i] += partial[s][i];
   }
   return total;
 }

@@ -32,6 +32,11 @@ inline std::size_t magnitude_bucket(double value) {
 /// Calls body(values, begin) for consecutive blocks of [begin, end).
 template <class Body>
 void for_each_block(const TensorView& tensor, std::size_t begin, std::size_t end, Body&& body) {
+  if (tensor.device() != nullptr) {  // one transfer instead of one a block
+    std::vector<double> values(end - begin);
+    tensor.read(begin, values);
+    return body(std::span<const double>(values), begin);
+  }
   std::array<double, 512> block;
   for (; begin < end; begin += block.size()) {
     const std::size_t count = std::min(block.size(), end - begin);
@@ -57,20 +62,21 @@ inline std::vector<TopK> top_k_thresholds(const TensorView& tensor, std::span<co
     return found;
   }
 
-  std::vector<std::size_t> histogram(detail::magnitude_buckets, 0);
   const detail::Slices slices(tensor.size());
-  FEDVAL_OMP(omp parallel num_threads(detail::threads_for(tensor.size()))) {
-    std::vector<std::size_t> mine(detail::magnitude_buckets, 0);
-    FEDVAL_OMP(omp for schedule(dynamic, 1))
-    for (std::size_t s = 0; s < slices.count(); ++s)
-      detail::for_each_block(tensor, slices.begin(s), slices.end(s),
-                             [&](std::span<const double> values, std::size_t) {
-                               for (const double value : values) ++mine[detail::magnitude_bucket(value)];
-                             });
-    // Counts are integers: the order in which threads add theirs cannot matter.
-    FEDVAL_OMP(omp critical(fedval_top_k))
-    for (std::size_t b = 0; b < mine.size(); ++b) histogram[b] += mine[b];
+  const int team = detail::threads_for(tensor.size());
+  std::vector<std::vector<std::size_t>> histograms(static_cast<std::size_t>(team),
+                                                   std::vector<std::size_t>(detail::magnitude_buckets, 0));
+  FEDVAL_OMP(omp parallel for num_threads(team) schedule(dynamic, 1) if (team > 1))
+  for (std::size_t s = 0; s < slices.count(); ++s) {
+    std::vector<std::size_t>& mine = histograms[detail::thread_index()];
+    detail::for_each_block(tensor, slices.begin(s), slices.end(s),
+                           [&](std::span<const double> values, std::size_t) {
+                             for (const double value : values) ++mine[detail::magnitude_bucket(value)];
+                           });
   }
+  std::vector<std::size_t>& histogram = histograms.front();
+  for (std::size_t t = 1; t < histograms.size(); ++t)
+    for (std::size_t b = 0; b < histogram.size(); ++b) histogram[b] += histograms[t][b];
   // NaNs share the infinities' exponent, hence the last sixteen buckets; an infinity alone is in the first of
   // them.
   for (std::size_t b = detail::magnitude_bucket(std::numeric_limits<double>::infinity());

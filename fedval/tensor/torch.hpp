@@ -47,12 +47,22 @@ class Flat {
   std::vector<at::Tensor> parts_;
 };
 
+/// Two GPUs share this table of operations, but not their memory.
+inline void check_same_device(std::span<const TensorView> tensors, const TensorView& other) {
+  for (const TensorView& tensor : tensors)
+    for (const Piece& piece : tensor.pieces())
+      if (!other.pieces().empty() && tensor_of(piece).device() != tensor_of(other.pieces().front()).device())
+        fail("LibTorch tensors on ", tensor_of(piece).device().str(), " and ",
+             tensor_of(other.pieces().front()).device().str(), " cannot be combined");
+}
+
 /// A chunk bounds what a conversion to double needs beside the tensors: 8 MiB a tensor.
 inline constexpr std::size_t chunk = std::size_t{1} << 20;
 
 inline void gram(std::span<const TensorView> tensors, std::span<double> out) {
   const auto n = static_cast<std::int64_t>(tensors.size());
   const std::vector<Flat> flat(tensors.begin(), tensors.end());
+  check_same_device(tensors, tensors.front());
   at::Tensor sum;
   for (std::size_t begin = 0; begin < tensors.front().size(); begin += chunk) {
     const std::size_t count = std::min(chunk, tensors.front().size() - begin);
@@ -76,6 +86,7 @@ inline void overwrite(const Piece& piece, std::size_t begin, const at::Tensor& v
 inline void combine(std::span<const double> weights, std::span<const TensorView> tensors, double keep,
                     const MutableTensorView& out) {
   const std::vector<Flat> flat(tensors.begin(), tensors.end());
+  check_same_device(tensors, out);
   std::size_t start = 0;
   for (const Piece& piece : out.pieces()) {
     const at::Tensor old = tensor_of(piece).reshape({-1});

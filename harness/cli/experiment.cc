@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 
+#include "harness/data/data_folder.hpp"
 #include "harness/data/registry.hpp"
 #include "harness/federation/federation.hpp"
 #include "harness/method/methods.hpp"
@@ -13,16 +14,39 @@
 
 namespace fedval::harness {
 
-std::filesystem::path run_experiment(const Settings& settings, const Places& places, std::ostream& out,
-                                     std::ostream& progress_out, bool terminal) {
+namespace {
+
+Dataset load(const Settings& settings, const Places& places) {
+  const std::string& set = settings.data.set;
+  if (!places.data) return load_dataset(set, set == "digits" ? "" : default_data_folder(), settings.seed);
+  // A folder that was named is meant: falling back to other data would hide a misspelt path.
+  return load_dataset(set == "auto" ? "mnist" : set, *places.data, settings.seed);
+}
+
+/// What `action` returns; its Error says what was going on.
+template <class Action>
+auto during(const std::string& what, Action&& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    fail(what, ": ", error.what());
+  }
+}
+
+}  // namespace
+
+std::filesystem::path run_experiment(const Settings& asked, const Places& places, std::ostream& out,
+                                     std::ostream& progress_out, std::size_t columns) {
   const auto start = std::chrono::steady_clock::now();
-  if (settings.device != "cpu")
-    fail("device is \"", settings.device, "\"; this version trains on \"cpu\" only");
-  const Dataset data = load_dataset(settings.data.set, places.data, settings.seed);
+  static_cast<void>(to_toml(asked));  // refuses what the command line may have made of the file's settings
+  const Dataset data = load(asked, places);
+  Workers workers(asked.threads);
+  Settings settings = asked;  // resolved: what this run really used, so that it can be repeated elsewhere
+  settings.data.set = data.name;
+  settings.threads = workers.count();
   const Shards shards =
       partition(settings.partition.kind, data.train.labels, data.classes, settings.partition.agents,
                 settings.partition.samples_per_agent, settings.seed);
-  Workers workers(settings.threads);
   Federation federation(settings, data, shards, workers);
   RunFolder folder(places.runs, settings);
 
@@ -47,9 +71,10 @@ std::filesystem::path run_experiment(const Settings& settings, const Places& pla
       << std::endl;
 
   {
-    Progress progress(progress_out, terminal, federation.steps_a_run() * (settings.methods.run.size() + 1));
+    Progress progress(progress_out, columns, federation.steps_a_run() * (settings.methods.run.size() + 1));
     progress.begin("standalone", 0);
-    const std::vector<double> standalone = federation.standalone({.steps = &progress.steps()});
+    const std::vector<double> standalone =
+        during("standalone", [&] { return federation.standalone({.steps = &progress.steps()}); });
     for (std::size_t i = 0; i < federation.agents().size(); ++i) {
       const Agent& agent = federation.agents()[i];
       results.agents.push_back({agent.id.text(), agent.samples.size(), agent.classes, standalone[i]});
@@ -57,13 +82,16 @@ std::filesystem::path run_experiment(const Settings& settings, const Places& pla
     for (const std::string& name : settings.methods.run) {
       const std::unique_ptr<Method> method = make_method(name, settings);
       progress.begin(name, settings.training.rounds);
-      RunResult run = federation.run(*method, [&] { return make_readers(settings); },
-                                     {.round =
-                                          [&](const RoundRecord& record) {
-                                            folder.round(name, record);
-                                            progress.round(record);
-                                          },
-                                      .steps = &progress.steps()});
+      const Observer observer{.round =
+                                  [&](const RoundRecord& record) {
+                                    folder.round(name, record);
+                                    progress.round(record);
+                                  },
+                              .steps = &progress.steps()};
+      RunResult run = during(name, [&] {
+        return federation.run(
+            *method, [&] { return make_readers(settings); }, observer);
+      });
       results.methods.push_back({name, credit_name(name), method->credit(), std::move(run), method->notes});
     }
   }

@@ -29,15 +29,6 @@ inline bool is_folder_name(std::string_view text) {
   return !text.empty() && text.front() != '.' && text.find_first_not_of(letters) == std::string_view::npos;
 }
 
-/// Whether the text names a device: cpu, cuda, cuda:0, cuda:1, ...
-inline bool is_device(std::string_view text) {
-  if (text == "cpu" || text == "cuda") return true;
-  if (!text.starts_with("cuda:")) return false;
-  const std::string_view index = text.substr(5);
-  return !index.empty() && index.size() <= 3 &&
-         index.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
 /// Calls visit(KeyName, member, rule, help) for every setting; those of one table come one after the other,
 /// and the keys without a table come first.
 template <class AnySettings, class Visitor>
@@ -50,9 +41,9 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         Text{"letters, digits, '.', '_' and '-', with no '.' in front", is_folder_name},
         "Names the folder of the run.");
   visit(KeyName{"", "seed"}, s.seed, any, "The same seed gives the same experiment.");
-  visit(KeyName{"", "threads"}, s.threads, any, "Agents trained at the same time; 0 = one for each core.");
-  visit(KeyName{"", "device"}, s.device, Text{"\"cpu\", \"cuda\" or \"cuda:N\"", is_device},
-        "Where the models are trained.");
+  visit(KeyName{"", "threads"}, s.threads, Count{0, 1024},
+        "Agents trained at the same time; 0 = one for each core.");
+  visit(KeyName{"", "device"}, s.device, Choice{{"cpu"}}, "Where the models are trained.");
 
   visit(KeyName{"data", "set"}, s.data.set, Choice{{"auto", "mnist", "digits"}},
         "The data set; \"auto\" = mnist where its files are found, otherwise the small built-in digits.");

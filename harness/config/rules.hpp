@@ -24,15 +24,18 @@ struct Objection {
 /// A whole number, from at_least to the largest that TOML can write.
 struct Count {
   std::uint64_t at_least = 0;
-  static constexpr std::int64_t at_most = std::numeric_limits<std::int64_t>::max();
+  std::int64_t at_most = std::numeric_limits<std::int64_t>::max();  // what TOML can hold
 
-  std::string describe() const { return "at least " + std::to_string(at_least); }
+  std::string describe() const {
+    const bool bounded = at_most != std::numeric_limits<std::int64_t>::max();
+    return "at least " + std::to_string(at_least) + (bounded ? ", at most " + std::to_string(at_most) : "");
+  }
   template <std::integral Integer>
   std::optional<Objection> check(Integer value) const {
     const auto refuse = [&](const std::string& rule) {
       return Objection{" is " + std::to_string(value) + ", must be " + rule};
     };
-    if (std::cmp_less(value, at_least)) return refuse(describe());
+    if (std::cmp_less(value, at_least)) return refuse("at least " + std::to_string(at_least));
     if (std::cmp_greater(value, at_most)) return refuse("at most " + std::to_string(at_most));
     return std::nullopt;
   }

@@ -103,6 +103,8 @@ std::vector<double> Federation::standalone(const Observer& observer) {
       states[agent] =
           train_from(states[agent], agent, round, worker, observer.steps ? *observer.steps : unused);
   });
+  for (std::size_t i = 0; i < states.size(); ++i)
+    check_finite(states[i], "client " + agents_[i].id.text() + ": model");
   return accuracies(states);
 }
 
@@ -145,22 +147,27 @@ RunResult Federation::run(Method& method, const MakeReaders& make_readers, const
 
     Round round = make_round(updates);
     if (last_global.defined()) round.global_update = last_global;
-    const auto valuation_start = Clock::now();
-    for (ScoreReader& reader : readers) {
-      const auto start = Clock::now();
-      Scores scores = reader.observe(round);
-      record.readers.push_back({reader.name, std::move(scores), seconds_since(start)});
-    }
-    record.valuation_seconds = seconds_since(valuation_start);
-
     const at::Tensor before = models.server.clone();
-    method.step(round, models);
+    double reading_seconds = 0;
+    try {
+      for (ScoreReader& reader : readers) {
+        const auto start = Clock::now();
+        Scores scores = reader.observe(round);
+        record.readers.push_back({reader.name, std::move(scores), seconds_since(start)});
+        reading_seconds += record.readers.back().seconds;
+      }
+      const auto start = Clock::now();
+      method.step(round, models);
+      record.valuation_seconds = seconds_since(start);
+    } catch (const Error& error) {
+      fail("round ", t + 1, ": ", error.what());
+    }
     last_global = models.server.sub(before);
 
     const bool last = t + 1 == settings_.training.rounds;
     if (last || (t + 1) % settings_.evaluation.every == 0)
       record.server_accuracy = accuracies({models.server})[0];
-    record.seconds = seconds_since(round_start);
+    record.seconds = seconds_since(round_start) - reading_seconds;
     observer.round(record);
     result.rounds.push_back(std::move(record));
   }
@@ -175,6 +182,7 @@ RunResult Federation::run(Method& method, const MakeReaders& make_readers, const
     if (!models.agents[i].is_same(models.server)) result.agent_accuracy[i] = own_accuracy[next++];
   result.seconds = seconds_since(run_start);
   for (const RoundRecord& record : result.rounds) {
+    for (const auto& reader : record.readers) result.seconds -= reader.seconds;
     result.training_seconds += record.training_seconds;
     result.valuation_seconds += record.valuation_seconds;
   }

@@ -38,9 +38,9 @@ struct RoundRecord {
   double learning_rate = 0;
   std::optional<double> server_accuracy;  ///< where the round was evaluated
   std::vector<ReaderScores> readers;
-  double seconds = 0;            ///< of the whole round, evaluation included
+  double seconds = 0;            ///< of the whole round, evaluation included, the readers left out
   double training_seconds = 0;   ///< of the agents' training
-  double valuation_seconds = 0;  ///< of the readers
+  double valuation_seconds = 0;  ///< of the method's step: scoring, weighing, aggregating, rewarding
 };
 
 /// Called as a run goes on. All calls come from the thread that runs the federation.
@@ -58,6 +58,8 @@ struct RunResult {
 
 class Federation {
  public:
+  /// Cuts the data into agents. Error when the settings ask for more test samples than there are, or for a
+  /// model that does not exist. The workers must outlive it.
   Federation(const Settings& settings, const Dataset& data, const Shards& shards, Workers& workers);
 
   const std::vector<Agent>& agents() const { return agents_; }
@@ -68,6 +70,7 @@ class Federation {
   std::size_t steps_a_run() const;
 
   /// Accuracy on the test set of each agent trained alone, as long and with the same steps as in a run.
+  /// Error names the agent whose training diverged.
   std::vector<double> standalone(const Observer& observer);
 
   /// All rounds under a method. Error (from a reader or the method) names the agent whose update is refused.

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "fedval/error.hpp"
+
 // OpenBLAS keeps threads of its own, which would compete with the workers. Weak: another BLAS has no such
 // function.
 extern "C" void openblas_set_num_threads(int) __attribute__((weak));
@@ -16,6 +18,8 @@ namespace {
 
 void pin_threads(std::size_t workers) {
   at::set_num_threads(1);
+  // LibTorch sets a thread's count when it first computes; not now, it would undo what follows.
+  static_cast<void>(at::get_num_threads());
   if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
   omp_set_num_threads(static_cast<int>(workers));  // this thread's loops are fedval's
   // Activations are some MiB each. Above its default threshold malloc maps and unmaps every one of them, and
@@ -30,11 +34,18 @@ void pin_threads(std::size_t workers) {
 Workers::Workers(std::size_t count) {
   if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
   pin_threads(count);
-  for (std::size_t worker = 0; worker < count; ++worker)
-    threads_.emplace_back([this, worker] { serve(worker); });
+  try {
+    for (std::size_t worker = 0; worker < count; ++worker)
+      threads_.emplace_back([this, worker] { serve(worker); });
+  } catch (const std::exception& error) {  // the system has no more threads to give
+    stop();
+    fail("threads: only ", threads_.size(), " of ", count, " could be started: ", error.what());
+  }
 }
 
-Workers::~Workers() {
+Workers::~Workers() { stop(); }
+
+void Workers::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

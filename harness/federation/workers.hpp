@@ -16,8 +16,9 @@ namespace fedval::harness {
 
 class Workers {
  public:
-  /// Starts `count` threads (0: one a core), pins LibTorch and its matrix library to one thread each, and
-  /// gives fedval's own loops `count` threads. One object a process.
+  /// Starts `count` threads (0: one a core), pins LibTorch and its matrix library to one thread on each of
+  /// them, and gives fedval's own loops, on the calling thread, `count` threads. Error when the threads
+  /// cannot be started.
   explicit Workers(std::size_t count);
   ~Workers();
   Workers(const Workers&) = delete;
@@ -31,6 +32,7 @@ class Workers {
 
  private:
   void serve(std::size_t worker);
+  void stop();
 
   std::mutex mutex_;
   std::condition_variable wake_, done_;

@@ -20,7 +20,4 @@ class FedAvg : public Method {
   std::vector<double> shares_;
 };
 
-/// Moves the server by the weighted sum of the round's updates and hands its model to every agent.
-void average(const Round& round, const std::vector<double>& weights, Models& models);
-
 }  // namespace fedval::harness

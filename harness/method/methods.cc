@@ -1,5 +1,7 @@
 #include "harness/method/methods.hpp"
 
+#include <array>
+
 #include "harness/method/cgsv_rewards.hpp"
 #include "harness/method/fedavg.hpp"
 #include "harness/method/spectral_fed_averaging.hpp"
@@ -21,19 +23,46 @@ CosineGradientShapley::Options cgsv_options(const Settings& settings) {
   return {.gamma = settings.cgsv.gamma, .alpha = settings.cgsv.alpha};
 }
 
+struct Entry {
+  const char* name;
+  const char* credit;
+  std::unique_ptr<Method> (*make)(const Settings&);
+};
+
+const std::array<Entry, 3> entries{{
+    {"fedavg", "data share",
+     [](const Settings&) -> std::unique_ptr<Method> { return std::make_unique<FedAvg>(); }},
+    {"cgsv", "r",
+     [](const Settings& settings) -> std::unique_ptr<Method> {
+       return std::make_unique<CgsvRewards>(cgsv_options(settings), settings.cgsv.beta);
+     }},
+    {"spectral_fed", "s",
+     [](const Settings& settings) -> std::unique_ptr<Method> {
+       return std::make_unique<SpectralFedAveraging>(spectral_fed_options(settings));
+     }},
+}};
+
+const Entry& find(const std::string& name) {
+  std::string known;
+  for (const Entry& entry : entries) {
+    if (entry.name == name) return entry;
+    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  fail("there is no method named \"", name, "\"; known: ", known);
+}
+
 }  // namespace
 
 std::unique_ptr<Method> make_method(const std::string& name, const Settings& settings) {
-  if (name == "fedavg") return std::make_unique<FedAvg>();
-  if (name == "cgsv") return std::make_unique<CgsvRewards>(cgsv_options(settings), settings.cgsv.beta);
-  if (name == "spectral_fed") return std::make_unique<SpectralFedAveraging>(spectral_fed_options(settings));
-  fail("there is no method named \"", name, "\"; known: fedavg, cgsv, spectral_fed");
+  return find(name).make(settings);
 }
 
-std::string credit_name(const std::string& method) {
-  if (method == "cgsv") return "r";
-  if (method == "spectral_fed") return "s";
-  return "data share";
+std::string credit_name(const std::string& method) { return find(method).credit; }
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) names.emplace_back(entry.name);
+  return names;
 }
 
 std::vector<ScoreReader> make_readers(const Settings& settings) {

@@ -17,9 +17,9 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::ostream& out, bool terminal, std::size_t total_steps)
-    : out_(out), terminal_(terminal), total_(std::max<std::size_t>(1, total_steps)) {
-  if (!terminal_) return;
+Progress::Progress(std::ostream& out, std::size_t columns, std::size_t total_steps)
+    : out_(out), columns_(columns), total_(std::max<std::size_t>(1, total_steps)) {
+  if (columns_ == 0) return;
   drawer_ = std::thread([this] {
     std::unique_lock lock(mutex_);
     while (!stop_) {
@@ -31,7 +31,7 @@ Progress::Progress(std::ostream& out, bool terminal, std::size_t total_steps)
 }
 
 Progress::~Progress() {
-  if (!terminal_) return;
+  if (columns_ == 0) return;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -46,7 +46,7 @@ void Progress::begin(const std::string& what, std::size_t rounds) {
   rounds_ = rounds;
   round_ = 0;
   accuracy_.clear();
-  if (!terminal_)
+  if (columns_ == 0)
     out_ << what_ << (rounds_ > 0 ? ": " + std::to_string(rounds_) + " rounds" : "") << std::endl;
 }
 
@@ -54,7 +54,7 @@ void Progress::round(const RoundRecord& record) {
   const std::lock_guard lock(mutex_);
   round_ = record.round;
   if (record.server_accuracy) accuracy_ = "accuracy " + fixed(*record.server_accuracy, 4);
-  if (!terminal_)
+  if (columns_ == 0)
     out_ << "  round " << round_ << '/' << rounds_ << (accuracy_.empty() ? "" : "  " + accuracy_) << "  "
          << fixed(record.seconds, 2) << " s  (" << rate_and_rest() << ')' << std::endl;
 }
@@ -75,7 +75,9 @@ std::string Progress::bar() const {
   if (rounds_ > 0)
     line += " round " + std::to_string(std::min(rounds_, round_ + 1)) + "/" + std::to_string(rounds_);
   if (!accuracy_.empty()) line += "  " + accuracy_;
-  return line + "  " + rate_and_rest();
+  line += "  " + rate_and_rest();
+  // A line that wraps could not be redrawn in place.
+  return line.substr(0, columns_ - 1);
 }
 
 }  // namespace fedval::harness

@@ -17,8 +17,9 @@ namespace fedval::harness {
 
 class Progress {
  public:
-  /// `total_steps` optimiser steps are to come. On a terminal a thread of its own redraws the line.
-  Progress(std::ostream& out, bool terminal, std::size_t total_steps);
+  /// `total_steps` optimiser steps are to come. On a terminal, which has `columns`, a thread of its own
+  /// redraws the line; 0 columns: not a terminal.
+  Progress(std::ostream& out, std::size_t columns, std::size_t total_steps);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -34,7 +35,7 @@ class Progress {
   std::string rate_and_rest() const;
 
   std::ostream& out_;
-  bool terminal_;
+  std::size_t columns_;
   std::size_t total_;
   std::atomic<std::size_t> steps_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -1,8 +1,6 @@
 #include "harness/report/run_folder.hpp"
 
 #include <torch/version.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -83,15 +81,16 @@ Json summary(const Results& results) {
 }  // namespace
 
 RunFolder::RunFolder(const std::filesystem::path& parent, const Settings& settings)
-    : parent_(parent),
-      partial_(parent / ("." + settings.name + "." + std::to_string(::getpid()) + ".partial")),
-      name_(settings.name) {
+    : parent_(parent), partial_(parent / ("." + settings.name + ".partial")), name_(settings.name) {
   const std::string config = to_toml(settings);
   std::error_code error;
   std::filesystem::create_directories(parent_, error);
   if (error) fail(parent_.string(), ": cannot be made: ", error.message());
-  if (!std::filesystem::create_directory(partial_, error))
-    fail(partial_.string(), ": cannot be made: ", error.message());
+  // Another run of this name may be going on, or may have been killed and left its folder.
+  for (int number = 1; !std::filesystem::create_directory(partial_, error); ++number) {
+    if (error) fail(partial_.string(), ": cannot be made: ", error.message());
+    partial_ = parent_ / ("." + name_ + "." + std::to_string(number) + ".partial");
+  }
   try {
     std::ofstream file = create(partial_ / "config.toml");
     file << config;
@@ -140,8 +139,15 @@ std::filesystem::path RunFolder::finish(const Results& results) {
   for (int number = 1;; ++number) {
     const std::filesystem::path target =
         parent_ / (number == 1 ? name_ : name_ + "-" + std::to_string(number));
+    std::error_code error;
     if (std::filesystem::exists(target)) continue;
-    std::filesystem::rename(partial_, target);
+    std::filesystem::rename(partial_, target, error);  // another run may take the name in this moment
+    if (error == std::errc::directory_not_empty || error == std::errc::file_exists) continue;
+    if (error) {
+      finished_ = true;  // what was computed stays where it is
+      fail(target.string(), ": cannot be made: ", error.message(), "; the results are in ",
+           partial_.string());
+    }
     finished_ = true;
     return target;
   }

@@ -64,7 +64,7 @@ void print_tables(std::ostream& out, const Results& results) {
   out << "Agents (alone: accuracy when trained alone; acc: of the model the agent ends with)\n"
       << agent_table(results)
       << "\nMethods (corr: Pearson correlation with alone, over the agents; - where undefined, as for equal "
-         "accuracies)\n"
+         "accuracies;\nvaluation: share of the time spent scoring, weighing and aggregating)\n"
       << method_table(results) << "\nScores after the last round, all read from the same rounds: those of "
       << results.methods.front().name << '\n'
       << score_table(results);

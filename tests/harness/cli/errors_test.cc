@@ -62,6 +62,9 @@ TEST_CASE("data: missing, wrong magic, truncated") {
   check_refused(folder, mnist,
                 broken_mnist(folder, {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3}),
                 {"train-images-idx3-ubyte"});
+  // A folder that was named is meant, even under "auto".
+  check_refused(folder, replaced(tiny_experiment, "\"digits\"", "\"auto\""),
+                "--data " + (folder / "nothing").string(), {"bad.toml: ", (folder / "nothing").string()});
   // "auto" must not pass over a set that is there but broken.
   check_refused(folder, replaced(tiny_experiment, "\"digits\"", "\"auto\""), broken_mnist(folder, {1, 2, 3}),
                 {"train-images-idx3-ubyte"});
@@ -73,10 +76,19 @@ TEST_CASE("partition: more agents than samples") {
                 {"3 agents x 40000 samples = 120000", "12000"});
 }
 
+TEST_CASE(
+    "settings that only show beside the data name the experiment; those of the command line are checked "
+    "too") {
+  const test_files::Folder folder;
+  check_refused(folder, replaced(tiny_experiment, "test_samples = 50", "test_samples = 5000"), "",
+                {"bad.toml: evaluation.test_samples is 5000", "2000"});
+  check_refused(folder, tiny_experiment, "--threads 3000", {"threads is 3000", "at most 1024"});
+}
+
 TEST_CASE("training that diverges names the client and the entry, and the started run folder is gone") {
   const test_files::Folder folder;
   check_refused(folder, replaced(tiny_experiment, "learning_rate = 0.1", "learning_rate = 1e38"), "",
-                {"harness: client ", ": update["});
+                {"bad.toml: standalone: client ", ": model["});
 }
 
 TEST_CASE("a run folder that cannot be made") {

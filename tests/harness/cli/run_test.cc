@@ -39,6 +39,7 @@ TEST_CASE("a run prints its tables, says which data it used, and leaves a whole 
   CHECK(lines(text_of(results / "scores.csv")) ==
         1 + 3 * 2 * 3 * 3);  // header, methods x rounds x scores x agents
   CHECK(contains(text_of(results / "config.toml"), "learning_rate_decay"));  // defaults are written out
+  CHECK_FALSE(contains(text_of(results / "config.toml"), "threads = 0"));    // and what 0 stood for
   const Json summary = Json::parse(text_of(results / "summary.json"));
   CHECK(summary["seed"] == 1);
   CHECK(summary["model"]["parameters"] == 104242);
@@ -46,11 +47,15 @@ TEST_CASE("a run prints its tables, says which data it used, and leaves a whole 
   CHECK(summary["methods"].size() == 3);
   CHECK(summary["versions"].contains("libtorch"));
 
-  // Its config, run again, gives the same scores under another name; and so does another number of threads.
-  const Finished again = harness(folder, "run " + (results / "config.toml").string() + " --threads 1 --out " +
-                                             (folder / "runs").string());
-  REQUIRE(again.code == 0);
-  CHECK(text_of(folder / "runs" / "tiny-2" / "scores.csv") == text_of(results / "scores.csv"));
+  // Its config, run again, gives the same scores under another name, with one thread as with two.
+  for (const std::string threads : {"1", "2"}) {
+    const Finished again = harness(folder, "run " + (results / "config.toml").string() + " --threads " +
+                                               threads + " --out " + (folder / "runs").string());
+    REQUIRE(again.code == 0);
+    const auto name = threads == "1" ? "tiny-2" : "tiny-3";
+    CHECK(text_of(folder / "runs" / name / "scores.csv") == text_of(results / "scores.csv"));
+    CHECK(contains(text_of(folder / "runs" / name / "config.toml"), "threads = " + threads));
+  }
 }
 
 TEST_CASE("--seed overrides the file") {

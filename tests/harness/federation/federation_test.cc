@@ -103,9 +103,25 @@ TEST_CASE("training diverges: the error names the agent, the tensor and the entr
     message = error.what();
   }
   CAPTURE(message);
-  CHECK(message.starts_with("client "));
+  CHECK(message.starts_with("round 1: client "));
   CHECK(message.find(": update[") != std::string::npos);
   CHECK((message.ends_with("NaN") || message.ends_with("infinite")));
+}
+
+TEST_CASE("an agent that diverges on its own is named") {
+  Settings settings = small_settings();
+  settings.training.learning_rate = 1e38;
+  Workers workers(2);
+  Federation federation(settings, digits(), shards_of(settings), workers);
+  std::string message;
+  try {
+    federation.standalone({});
+  } catch (const fedval::Error& error) {
+    message = error.what();
+  }
+  CAPTURE(message);
+  CHECK(message.starts_with("client "));
+  CHECK(message.find(": model[") != std::string::npos);
 }
 
 TEST_CASE("more test samples than there are is refused with both numbers") {

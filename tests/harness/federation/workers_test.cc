@@ -1,5 +1,9 @@
 #include "harness/federation/workers.hpp"
 
+#include <ATen/Parallel.h>
+#include <ATen/ops/ones.h>
+#include <omp.h>
+
 #include <atomic>
 #include <stdexcept>
 #include "tests/doctest_torch.hpp"
@@ -21,6 +25,14 @@ TEST_CASE("every task runs exactly once, on a worker that exists") {
       for (const auto& run : runs) CHECK(run == 1);
     }
   }
+}
+
+TEST_CASE("fedval's loops on the calling thread keep their threads after LibTorch has computed there") {
+  Workers workers(3);
+  CHECK(at::ones({10}).sum().item().toDouble() == 10);
+  at::parallel_for(0, 1 << 20, 1, [](std::int64_t, std::int64_t) {});
+  CHECK(omp_get_max_threads() == 3);
+  workers.for_each(1, [](std::size_t, std::size_t) { CHECK(at::get_num_threads() == 1); });
 }
 
 TEST_CASE("no two tasks share a worker at the same time") {

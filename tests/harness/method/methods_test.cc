@@ -5,6 +5,8 @@
 #include <torch/utils.h>
 
 #include "fedval/tensor/torch.hpp"
+#include "harness/data/registry.hpp"
+#include "harness/partition/partition.hpp"
 #include "tests/doctest_torch.hpp"
 
 using namespace fedval;
@@ -109,6 +111,29 @@ TEST_CASE("CGSV says when nobody has a positive importance") {
   method->step(scene.round, scene.models);
   REQUIRE(method->notes.size() == 1);
   CHECK(method->notes[0].find("uniform") != std::string::npos);
+}
+
+TEST_CASE("the settings accept exactly the methods, partitions and data sets that there are") {
+  const auto accepted = [](const std::string& setting, const std::vector<std::string>& names) {
+    std::string list;
+    for (const std::string& name : names) {
+      const auto at = setting.find('?');
+      CHECK_NOTHROW(parse_settings(setting.substr(0, at) + name + setting.substr(at + 1), "t"));
+    }
+    try {  // the refusal lists what is accepted, each in quotes
+      parse_settings(setting, "t");
+      FAIL("accepted ?");
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      std::size_t quotes = 0;
+      for (const char c : text) quotes += c == '"';
+      for (const std::string& name : names) CHECK(text.find('"' + name + '"') != std::string::npos);
+      CHECK(quotes == 2 * (names.size() + 1));
+    }
+  };
+  accepted("[methods]\nrun = [\"?\"]", method_names());
+  accepted("[partition]\nkind = \"?\"", partition_names());
+  accepted("[data]\nset = \"?\"", dataset_names());
 }
 
 TEST_CASE("an unknown method is refused") {

@@ -27,7 +27,7 @@ TEST_CASE("plain progress has a line for every round; a terminal redraws one lin
   record.server_accuracy = 0.5;
   std::ostringstream plain;
   {
-    Progress progress(plain, false, 10);
+    Progress progress(plain, 0, 10);
     progress.begin("fedavg", 2);
     progress.steps() += 5;
     progress.round(record);
@@ -37,7 +37,7 @@ TEST_CASE("plain progress has a line for every round; a terminal redraws one lin
 
   std::ostringstream terminal;
   {
-    Progress progress(terminal, true, 10);
+    Progress progress(terminal, 120, 10);
     progress.begin("fedavg", 2);
     progress.steps() += 5;
     progress.round(record);
@@ -46,6 +46,14 @@ TEST_CASE("plain progress has a line for every round; a terminal redraws one lin
   CHECK(terminal.str().find("[############............] fedavg round 2/2  accuracy 0.5000  50 %") !=
         std::string::npos);
   CHECK(terminal.str().ends_with("\r\x1b[K"));
+
+  std::ostringstream narrow;  // a line that wrapped could not be redrawn
+  {
+    Progress progress(narrow, 20, 10);
+    progress.begin("fedavg", 2);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  CHECK(narrow.str().substr(0, 23) == "\r[..................\x1b[K");
 }
 
 TEST_CASE("correlations that are undefined are shown as -, not as a number") {
