@@ -28,7 +28,8 @@ std::string Choice::describe() const {
 
 std::optional<Objection> Choice::check(std::string_view value) const {
   if (std::ranges::find(choices, value) != choices.end()) return std::nullopt;
-  return Objection{" is " + in_quotes(value) + ", must be " + describe() + suggestion(value, choices)};
+  const std::string hint = choices.size() == 1 ? "" : suggestion(value, choices);  // one choice needs no hint
+  return Objection{" is " + in_quotes(value) + ", must be " + describe() + hint};
 }
 
 std::string Choices::describe() const {

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "fedval/tensor/check.hpp"
 #include "fedval/tensor/torch.hpp"
 
 namespace fedval::harness {

@@ -59,7 +59,7 @@ TEST_CASE("the state follows s <- mu s + (1 - mu) H") {
     b = 0.9 * b + 0.1;
     c = 0.9 * c + 0.1 * three_quarters;
     check(scorer.observe(round), {{1, a}, {2, b}, {3, c}});
-    const Weights weights = scorer.weights(round);
+    const fedval::reward::Importance weights = scorer.weights(round);
     CHECK_FALSE(weights.uniform);
     CHECK(std::abs(weights.values[0] - a / (a + b + c)) < 1e-14);
     CHECK(std::abs(weights.values[1] - b / (a + b + c)) < 1e-14);
@@ -75,7 +75,7 @@ TEST_CASE("clients that are away keep their state, and a newcomer starts at the 
   check(scorer.observe(round_of({{2, &isotropic}, {7, &rank_one}})), {{2, 0.625}, {7, 0.28125}});
   check(scorer.observe(round_of({{1, &rank_one}})), {{1, 0.4375}});
   // Weights count the round's clients alone; one that is not known yet stands at its start.
-  const Weights weights = scorer.weights(round_of({{1, &rank_one}, {9, &rank_one}}));
+  const fedval::reward::Importance weights = scorer.weights(round_of({{1, &rank_one}, {9, &rank_one}}));
   const double newcomer = (0.4375 + 0.625 + 0.28125) / 3;
   CHECK(std::abs(weights.values[0] - 0.4375 / (0.4375 + newcomer)) < 1e-14);
 }
@@ -163,7 +163,7 @@ TEST_CASE("one client has all the weight; updates of zeros fall to equal weights
   const Round round = round_of({{1, &nothing}, {2, &nothing}, {3, &rank_one}, {4, &nothing}});
   const Round only_zeros = round_of({{1, &nothing}, {2, &nothing}});
   check(zeros.observe(round), {{1, 0}, {2, 0}, {3, 0}, {4, 0}});
-  const Weights weights = zeros.weights(only_zeros);
+  const fedval::reward::Importance weights = zeros.weights(only_zeros);
   CHECK(weights.uniform);
   CHECK(weights.values == std::vector<double>{0.5, 0.5});
 }

@@ -80,9 +80,10 @@ TEST_CASE("settings and help are printed with exit code 0") {
 
 TEST_CASE("the built-in quickstart is the quickstart file") {
   const test_files::Folder folder;
-  // Refused before anything starts, under the quickstart's own settings: the embedded text was parsed.
-  write_text(folder / "file", "");
-  const Finished run = harness(folder, "quickstart --data /nonexistent --out " + (folder / "file").string());
+  // Refused before anything starts, under the quickstart's name and data setting: the embedded text was
+  // parsed.
+  const Finished run = harness(folder, "quickstart --data " + (folder / "nothing").string());
   CHECK(run.code == 2);
-  CHECK(contains(run.err, (folder / "file").string()));
+  CHECK(contains(run.err, "harness: quickstart.toml: "));
+  CHECK(contains(run.err, (folder / "nothing").string()));
 }

@@ -82,6 +82,7 @@ TEST_CASE("settings: what the experiment files hold") {
   quickstart.partition.kind = "pow";
   quickstart.training.rounds = 6;
   quickstart.training.local_epochs = 1;
+  quickstart.training.batch_size = 30;
   quickstart.evaluation.test_samples = 2000;
   CHECK(harness::read_settings("harness/experiments/quickstart.toml") == quickstart);
   Settings mnist;
