@@ -54,9 +54,7 @@ void run(fedval::harness::Settings settings, const std::string& source, const Op
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_command_line(int argc, char** argv) {
   CLI::App app("fedval: who contributed what to a federated model, and what should each get back?",
                "harness");
   app.require_subcommand(1);
@@ -75,14 +73,21 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  // `bazel run` starts programs in a folder of its own; paths on the command line mean the user's.
+  if (const char* folder = std::getenv("BUILD_WORKING_DIRECTORY")) std::filesystem::current_path(folder);
+  if (*settings) std::cout << fedval::harness::describe_settings();
+  if (*run_command)
+    run(fedval::harness::read_settings(options.experiment), options.experiment.string(), options);
+  if (*quickstart)
+    run(fedval::harness::parse_settings(quickstart_toml, "quickstart.toml"), "quickstart.toml", options);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
   try {
-    // `bazel run` starts programs in a folder of its own; paths on the command line mean the user's.
-    if (const char* folder = std::getenv("BUILD_WORKING_DIRECTORY")) std::filesystem::current_path(folder);
-    if (*settings) std::cout << fedval::harness::describe_settings();
-    if (*run_command)
-      run(fedval::harness::read_settings(options.experiment), options.experiment.string(), options);
-    if (*quickstart)
-      run(fedval::harness::parse_settings(quickstart_toml, "quickstart.toml"), "quickstart.toml", options);
+    return run_command_line(argc, argv);
   } catch (const fedval::Error& error) {
     std::cerr << "harness: " << error.what() << '\n';
     return 2;
@@ -90,5 +95,4 @@ int main(int argc, char** argv) {
     std::cerr << "harness: " << error.what() << '\n';
     return 1;
   }
-  return 0;
 }

@@ -1,5 +1,6 @@
-// doctest for tests that include LibTorch, which brings glog's CHECK where it was built with it: a CHECK that ends the
-// program. Included instead of <doctest/doctest.h>, so that CHECK is doctest's whatever the order of the includes.
+// doctest for tests that include LibTorch, which brings glog's CHECK where it was built with it: a CHECK that
+// ends the program. Included instead of <doctest/doctest.h>, so that CHECK is doctest's whatever the order of
+// the includes.
 #pragma once
 
 #include <c10/util/Logging.h>

@@ -14,11 +14,13 @@ std::ostream& operator<<(std::ostream& out, const Table& table) {
   std::size_t total = 0;
   for (const std::size_t width : widths) total += width + 2;
   for (std::size_t r = 0; r < table.rows_.size(); ++r) {
-    for (std::size_t column = 0; column < table.rows_[r].size(); ++column) {
-      const std::string& cell = table.rows_[r][column];
+    const std::vector<std::string>& row = table.rows_[r];
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      const std::string& cell = row[column];
       const std::string space(widths[column] - cell.size(), ' ');
-      const bool last = column + 1 == table.rows_[r].size();
-      out << (column == 0 ? cell + (last ? "" : space) : "  " + space + cell);
+      if (column > 0) out << "  " << space;
+      out << cell;
+      if (column == 0 && row.size() > 1) out << space;
     }
     out << '\n';
     if (r == 0) out << std::string(total - 2, '-') << '\n';
