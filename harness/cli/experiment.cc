@@ -97,7 +97,7 @@ std::filesystem::path run_experiment(const Settings& asked, const Places& places
   }
   results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   print_tables(out, results);
-  const std::filesystem::path path = folder.finish(results);
+  std::filesystem::path path = folder.finish(results);
   out << "\nWritten to " << path.string() << std::endl;
   return path;
 }
