@@ -1,10 +1,11 @@
 // Gram matrix of n float updates: fedval (double sums) beside Eigen's and LibTorch's matrix product (float
-// sums), and the time that one read of the updates takes.
+// sums), and the two limits: one read of the updates, and the n (n + 1) / 2 D multiply-adds in double alone.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/matmul.h>
 
 #include <Eigen/Core>
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,21 @@ float read_once(const std::vector<float>& values) {
   for (std::size_t i = 0; i + lanes <= values.size(); i += lanes)
     for (std::size_t lane = 0; lane < lanes; ++lane) sum[lane] += values[i + lane];
   return sum[0];
+}
+
+/// `count` multiply-adds of doubles in registers, enough of them independent to hide their latency.
+double multiply_add(std::size_t count) {
+  using fedval::detail::Register;
+  constexpr std::size_t chains = 12, step = sizeof(Register) / sizeof(double);
+  volatile double near_one = 0.999;
+  const Register factor = Register{} + near_one;
+  Register sums[chains];
+  fedval::detail::unrolled<chains>([&](auto c) { sums[c] = factor * static_cast<double>(c); });
+  for (std::size_t i = 0; i < count; i += chains * step)
+    fedval::detail::unrolled<chains>([&](auto c) { sums[c] = sums[c] * factor + factor; });
+  double total = 0;
+  for (const Register& sum : sums) total += sum[0];
+  return total;
 }
 
 void add_case(std::size_t n, std::size_t dimension, const std::string& size, double aim_ms) {
@@ -53,6 +69,8 @@ void add_case(std::size_t n, std::size_t dimension, const std::string& size, dou
     return *at::matmul(updates, updates.t()).data_ptr<float>();
   });
   fedval::benchmarks::add(name + "one read", [=] { return read_once(*data); });
+  fedval::benchmarks::add(name + "multiply-adds alone",
+                          [=] { return multiply_add(n * (n + 1) / 2 * dimension); });
 }
 
 }  // namespace

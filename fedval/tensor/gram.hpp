@@ -5,7 +5,9 @@
 // or lose digits are first scaled by a power of two, which changes no digit.
 #pragma once
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,17 +64,89 @@ inline const DeviceOperations* common_device(std::span<const TensorView> tensors
   return tensors.empty() ? nullptr : tensors[0].device();
 }
 
+/// So many vectors of floats or doubles are read where they lie, every tile converting its entries anew; more
+/// are copied to a panel of doubles first, which rounds nothing.
+inline constexpr std::size_t most_direct_rows = 3 * tile;
+
+/// One vector of a Gram matrix: entries from `first` on of a tensor in host memory, times 2^-exponent.
+struct GramRow {
+  const TensorView* tensor;
+  std::size_t first = 0;
+  int exponent = 0;
+};
+
+/// Adds the dot products of a block of rows, where they lie if they are few and their entries lie side by
+/// side.
+class RowBlocks {
+ public:
+  explicit RowBlocks(std::span<const GramRow> rows) : rows_(rows) {}
+
+  void operator()(std::size_t begin, std::size_t count, double* gram, Panel& panel) {
+    if (rows_.size() <= most_direct_rows && count % lanes == 0 &&
+        (add_directly<float>(begin, count, gram) || add_directly<double>(begin, count, gram)))
+      return;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const GramRow& row = rows_[i];
+      row.tensor->read(row.first + begin, {panel.row(i), count});
+      if (row.exponent == 0) continue;
+      for (std::size_t k = 0; k < count; ++k) panel.row(i)[k] = std::ldexp(panel.row(i)[k], -row.exponent);
+    }
+    const std::size_t width = pad(panel, rows_.size(), count);
+    row_pairs<true>(panel.rows(), width, rows_.size(), gram, [&](std::size_t t) {
+      Place place;
+      const std::byte* next = nullptr;
+      if (t < rows_.size() && begin + count < rows_[t].tensor->size() - rows_[t].first)
+        next = place.seek(rows_[t], begin + count);
+      return next != nullptr ? next : reinterpret_cast<const std::byte*>(panel.rows());
+    });
+  }
+
+ private:
+  /// The piece of a row's tensor that holds an entry, found from the piece of an entry before it.
+  struct Place {
+    std::size_t piece = 0, start = 0, offset = 0;  // start: the piece's first entry; offset: the entry in it
+
+    /// The entry's address; null where its neighbours do not follow it.
+    const std::byte* seek(const GramRow& row, std::size_t entry) {
+      const std::span<const Piece> pieces = row.tensor->pieces();
+      while (row.first + entry >= start + pieces[piece].size) start += pieces[piece++].size;
+      offset = row.first + entry - start;
+      if (!pieces[piece].dense || pieces[piece].device != nullptr) return nullptr;
+      const std::size_t bytes = visit_scalar(pieces[piece].type, [](auto value) { return sizeof(value); });
+      return static_cast<const std::byte*>(pieces[piece].data) + offset * bytes;
+    }
+  };
+
+  /// False, and nothing done, where a row's entries are not of type S, lie apart, or have an exponent.
+  template <class S>
+  bool add_directly(std::size_t begin, std::size_t count, double* gram) {
+    std::array<const S*, most_direct_rows> entries;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      Place& place = places_[i];
+      entries[i] = reinterpret_cast<const S*>(place.seek(rows_[i], begin));
+      const Piece& piece = rows_[i].tensor->pieces()[place.piece];
+      if (entries[i] == nullptr || piece.type != scalar_type_of<S> || place.offset + count > piece.size ||
+          rows_[i].exponent != 0)
+        return false;
+    }
+    row_pairs<false>(entries.data(), count, rows_.size(), gram, [](std::size_t) { return nullptr; });
+    return true;
+  }
+
+  std::span<const GramRow> rows_;
+  std::array<Place, most_direct_rows> places_{};
+};
+
+/// The Gram matrix of vectors in host memory, each of `length` entries. O(n^2 length).
+inline std::vector<double> panel_gram(std::span<const GramRow> rows, std::size_t length) {
+  return gram_of_blocks(rows.size(), length, RowBlocks(rows));
+}
+
 /// Inner products of 2^-exponents[i] u_i.
 inline std::vector<double> scaled_gram(std::span<const TensorView> tensors, std::span<const int> exponents) {
-  return panel_gram(tensors.size(), tensors[0].size(),
-                    [&](std::size_t begin, std::size_t count, Panel& panel) {
-                      for (std::size_t i = 0; i < tensors.size(); ++i) {
-                        tensors[i].read(begin, {panel.row(i), count});
-                        if (exponents[i] == 0) continue;
-                        for (std::size_t k = 0; k < count; ++k)
-                          panel.row(i)[k] = std::ldexp(panel.row(i)[k], -exponents[i]);
-                      }
-                    });
+  std::vector<GramRow> rows;
+  for (std::size_t i = 0; i < tensors.size(); ++i) rows.push_back({&tensors[i], 0, exponents[i]});
+  return panel_gram(rows, tensors[0].size());
 }
 
 /// Whether a sum of squares kept all its digits: neither overflowed nor near the subnormal numbers.

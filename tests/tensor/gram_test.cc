@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <limits>
 
 #include "fedval/tensor/operations.hpp"
@@ -54,9 +55,29 @@ void check_against_naive(const std::vector<Values>& vectors) {
   }
 }
 
-// Around the lanes, the panels of 512, the slices of 1024, and where slices grow longer than that.
+// Around the lanes, the blocks of 512, the slices of 1024, and where slices grow longer than that.
 constexpr std::size_t sizes[] = {1,    7,    8,     9,     511,   512,   513,   1023,
                                  1024, 1025, 65535, 65536, 65537, 66561, 200000};
+
+/// The documented order of summation: eight lanes over 512 entries, the lanes in pairs, block after block.
+/// The products of two floats are exact in double, so the bits are the same with and without fused
+/// multiply-add. For at most 1024 entries, which are one slice.
+double eight_lane_dot(std::span<const float> a, std::span<const float> b) {
+  double total = 0;
+  for (std::size_t begin = 0; begin < a.size(); begin += 512) {
+    std::array<double, 8> s{};
+    for (std::size_t k = begin; k < std::min(begin + 512, a.size()); ++k)
+      s[(k - begin) % 8] += static_cast<double>(a[k]) * static_cast<double>(b[k]);
+    total += ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+  }
+  return total;
+}
+
+std::vector<float> floats(random::Stream& stream, std::size_t size) {
+  std::vector<float> values(size);
+  for (float& value : values) value = static_cast<float>(stream.normal());
+  return values;
+}
 
 }  // namespace
 
@@ -88,7 +109,7 @@ TEST_CASE("inner products of every size are those of the definition, with any nu
 
 TEST_CASE("a pair's bits do not depend on the other vectors nor on the order") {
   CAPTURE(seed);
-  constexpr std::size_t n = 9;  // two tiles of four and one row more
+  constexpr std::size_t n = 9;  // two tiles, the last not full
   for (const std::size_t size : std::initializer_list<std::size_t>{1, 7, 513, 1025, 65537}) {
     CAPTURE(size);
     random::Stream stream(seed, size);
@@ -121,6 +142,83 @@ TEST_CASE("a pair's bits do not depend on the other vectors nor on the order") {
     }
     CHECK(different == 0);
   }
+}
+
+TEST_CASE("the bits are those of the documented order, whatever the number of vectors and where they lie") {
+  CAPTURE(seed);
+  for (const std::size_t size : std::initializer_list<std::size_t>{1, 8, 504, 512, 520, 1000, 1017, 1024}) {
+    CAPTURE(size);
+    random::Stream stream(seed, size);
+    std::vector<std::vector<float>> vectors;
+    for (int i = 0; i < 27; ++i) vectors.push_back(floats(stream, size));
+    // The same entries as doubles, with gaps between them, and as a list of three tensors.
+    std::vector<Values> doubles;
+    std::vector<std::vector<float>> wide;
+    for (const auto& vector : vectors) {
+      doubles.emplace_back(vector.begin(), vector.end());
+      wide.emplace_back(2 * size);
+      for (std::size_t k = 0; k < size; ++k) wide.back()[2 * k] = vector[k];
+    }
+    const auto view = [&](std::size_t i, int layout) -> TensorView {
+      const std::span<float> whole(vectors[i]);
+      const Shape shape{static_cast<std::int64_t>(size)};
+      switch (layout) {
+        case 1:
+          return doubles[i];
+        case 2:
+          return {shape, {Piece::host(wide[i].data(), ScalarType::float32, shape, Shape{2})}};
+        case 3: {
+          const std::array<TensorView, 3> parts{whole.first(size / 3), whole.subspan(size / 3, size / 2),
+                                                whole.subspan(size / 3 + size / 2)};
+          return TensorView::concatenate(parts);
+        }
+        default:
+          return whole;
+      }
+    };
+    std::size_t different = 0;
+    for (const std::size_t n : std::initializer_list<std::size_t>{1, 2, 3, 4, 5, 6, 7, 9, 10, 14, 15, 16, 27})
+      for (int layout = 0; layout < 5; ++layout) {  // the last: each vector its own
+        std::vector<TensorView> views;
+        for (std::size_t i = 0; i < n; ++i)
+          views.push_back(view(i, layout == 4 ? static_cast<int>(i % 4) : layout));
+        const Gram found = gram(views);
+        for (std::size_t i = 0; i < n; ++i)
+          for (std::size_t j = 0; j < n; ++j)
+            different += bits(found(i, j)) != bits(eight_lane_dot(vectors[i], vectors[j]));
+      }
+    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("more vectors than a cache holds, as the definition has them") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 3);
+  constexpr std::size_t n = 107, size = 700;
+  std::vector<std::vector<float>> vectors;
+  for (std::size_t i = 0; i < n; ++i) vectors.push_back(floats(stream, size));
+  const Gram found = gram(std::vector<TensorView>(vectors.begin(), vectors.end()));
+  std::size_t different = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j)
+      different += bits(found(i, j)) != bits(eight_lane_dot(vectors[i], vectors[j]));
+  CHECK(different == 0);
+}
+
+TEST_CASE("rows of one matrix") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 4);
+  constexpr std::size_t n = 6, size = 777;
+  const std::vector<float> values = floats(stream, n * size);
+  const TensorView matrix(std::span<const float>{values});
+  std::vector<detail::GramRow> rows;
+  for (std::size_t i = 0; i < n; ++i) rows.push_back({&matrix, i * size, static_cast<int>(i % 2) * 3});
+  const std::vector<double> found = detail::panel_gram(rows, size);
+  const std::span<const float> all(values);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j)
+      CHECK(bits(std::ldexp(found[i * n + j], rows[i].exponent + rows[j].exponent)) ==
+            bits(eight_lane_dot(all.subspan(i * size, size), all.subspan(j * size, size))));
 }
 
 TEST_CASE("norms and cosines hold at every scale") {
