@@ -1,17 +1,22 @@
 // Eigenvalues of a real symmetric matrix, values only.
 //
-//   A = Q T Q^T,  T tridiagonal (Householder);  then the implicit QL iteration with Wilkinson's shift on T.
+//   A = Q T Q^T,  T tridiagonal:  A <- A - v w^T - w v^T,  w = q - (q^T v / 2h) v,  q = A v / h,  h = v^T v /
+//   2 then the QL iteration without square roots on the squares of T's off-diagonal
 //
-// No eigenvector is formed: (4/3) n^3 operations for T, O(n^2) for its eigenvalues. Backward stable: each
-// computed eigenvalue is within a small multiple of n eps ||A|| of an exact one. Source: Golub and Van Loan,
-// Matrix Computations, 4th ed., sections 8.3.1 and 8.3.3.
+// No eigenvector is formed: (4/3) n^3 operations for T, O(n^2) for its eigenvalues. One pass over A applies a
+// reflection and forms the next one's A v. Backward stable: each computed eigenvalue is within a small
+// multiple of n eps ||A|| of an exact one. Sources: Golub and Van Loan, Matrix Computations, 4th ed.,
+// section 8.3.1; Parlett, The Symmetric Eigenvalue Problem, section 8.15 (the iteration of Pal, Walker and
+// Kahan; LAPACK's dsterf).
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "fedval/error.hpp"
@@ -20,90 +25,174 @@ namespace fedval::linalg {
 
 namespace detail {
 
-/// Reduces the n x n row-major matrix (lower triangle read, destroyed) to tridiagonal form: diagonal and
-/// off-diagonal (off[0] unused).
-inline void tridiagonalise(std::span<double> a, std::size_t n, std::span<double> diagonal,
-                           std::span<double> off) {
-  std::vector<double> p(n);
-  for (std::size_t m = n; m-- > 1;) {
-    // Row m, columns 0..m-1: a reflection maps it to a multiple of the last unit vector.
-    double* v = a.data() + m * n;
-    diagonal[m] = v[m];
-    double largest = 0;
-    for (std::size_t j = 0; j < m; ++j) largest = std::max(largest, std::abs(v[j]));
-    double rest = 0;
-    for (std::size_t j = 0; j + 1 < m; ++j) rest = std::max(rest, std::abs(v[j]));
-    if (rest == 0) {
-      off[m] = v[m - 1];
-      continue;
-    }
-    double square = 0;
-    for (std::size_t j = 0; j < m; ++j) {
-      v[j] /= largest;
-      square += v[j] * v[j];
-    }
-    const double length = v[m - 1] >= 0 ? -std::sqrt(square) : std::sqrt(square);
-    off[m] = largest * length;
-    const double h = square - v[m - 1] * length;  // v^T v / 2 once the reflector is formed
-    v[m - 1] -= length;
-    double projection = 0;
-    for (std::size_t j = 0; j < m; ++j) {  // p = A v / h, A symmetric and stored below its diagonal
-      double sum = 0;
-      for (std::size_t k = 0; k <= j; ++k) sum += a[j * n + k] * v[k];
-      for (std::size_t k = j + 1; k < m; ++k) sum += a[k * n + j] * v[k];
-      p[j] = sum / h;
-      projection += p[j] * v[j];
-    }
-    const double shift = projection / (2 * h);
-    for (std::size_t j = 0; j < m; ++j) p[j] -= shift * v[j];
-    for (std::size_t j = 0; j < m; ++j)  // A <- A - v p^T - p v^T
-      for (std::size_t k = 0; k <= j; ++k) a[j * n + k] -= v[j] * p[k] + p[j] * v[k];
-  }
-  if (n > 0) diagonal[0] = a[0];
+/// Eight doubles; columns are processed eight at a time, in registers of whatever size there are.
+typedef double Lanes __attribute__((vector_size(64)));
+inline constexpr std::size_t lanes = 8;
+
+inline std::size_t whole_lanes(std::size_t columns) { return (columns + lanes - 1) / lanes * lanes; }
+
+inline Lanes& at(double* p) { return *reinterpret_cast<Lanes*>(p); }
+inline const Lanes& at(const double* p) { return *reinterpret_cast<const Lanes*>(p); }
+
+inline double sum(const Lanes& s) {
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-/// Eigenvalues of a symmetric tridiagonal matrix, in place of its diagonal.
-inline void implicit_ql(std::span<double> diagonal, std::span<double> off) {
+inline double dot(const double* a, const double* b, std::size_t columns) {
+  Lanes products = {};
+  for (std::size_t k = 0; k < columns; k += lanes) products += at(a + k) * at(b + k);
+  return sum(products);
+}
+
+/// I - v v^T / h, which maps a row to a multiple `image` of the last unit vector; h = 0 stands for I.
+struct Reflection {
+  double image, h;
+};
+
+/// Turns v, m entries and zeros up to whole lanes, into the reflection of itself.
+inline Reflection reflect(double* v, std::size_t m) {
+  const std::size_t columns = whole_lanes(m);
+  double last = std::exchange(v[m - 1], 0.0), rest = dot(v, v, columns), scale = 1;
+  if (!(rest + last * last > 0x1p-900)) {  // perhaps digits were lost; a power of two changes none
+    double largest = std::abs(last);
+    for (std::size_t k = 0; k < m; ++k) largest = std::max(largest, std::abs(v[k]));
+    if (largest > 0) scale = std::ldexp(1.0, std::max(std::ilogb(largest), -1000));
+    for (std::size_t k = 0; k < m; ++k) v[k] /= scale;
+    last /= scale;
+    rest = dot(v, v, columns);
+  }
+  if (rest == 0 && std::all_of(v, v + m, [](double x) { return x == 0; })) return {scale * last, 0};
+  const double square = rest + last * last;
+  const double length = std::copysign(std::sqrt(square), -last);
+  v[m - 1] = last - length;
+  return {scale * length, square - last * length};
+}
+
+/// Row_j <- row_j - v_j w - w_j v and q_j = <row_j, next> for the R rows from j on.
+template <std::size_t R>
+void update_rows(double* a, std::size_t stride, std::size_t j, std::size_t columns, const double* v,
+                 const double* w, const double* next, double* q) {
+  Lanes products[R] = {};
+  for (std::size_t k = 0; k < columns; k += lanes) {
+    const Lanes vk = at(v + k), wk = at(w + k), nk = at(next + k);
+    for (std::size_t r = 0; r < R; ++r) {
+      Lanes& row = at(a + (j + r) * stride + k);
+      const Lanes updated = row - (v[j + r] * wk + w[j + r] * vk);
+      row = updated;
+      products[r] += updated * nk;
+    }
+  }
+  for (std::size_t r = 0; r < R; ++r) q[j + r] = sum(products[r]);
+}
+
+/// Reduces a symmetric matrix to tridiagonal form: diagonal and off-diagonal (off[0] unused). `a` has n rows
+/// of `stride` entries, both triangles, zeros after the n-th column; it is destroyed. `work` holds 4 rows of
+/// zeros. Both are aligned to 64 bytes, stride is of whole lanes.
+inline void tridiagonalise(double* a, std::size_t n, std::size_t stride, double* work,
+                           std::span<double> diagonal, std::span<double> off) {
+  double *v = work, *w = work + stride, *next = work + 2 * stride, *q = work + 3 * stride;
+  for (std::size_t m = n; m-- > 0;) {
+    double* last = a + m * stride;
+    if (m + 1 < n) update_rows<1>(a, stride, m, whole_lanes(m + 1), v, w, next, q);
+    diagonal[m] = last[m];
+    if (m == 0) break;
+    std::copy(last, last + m, next);
+    std::fill(next + m, next + whole_lanes(m + 1), 0.0);
+    const Reflection reflection = reflect(next, m);
+    off[m] = reflection.image;
+    if (reflection.h == 0) std::fill(next, next + m, 0.0);
+    const std::size_t columns = whole_lanes(m);
+    std::size_t j = 0;
+    for (; j + 4 <= m; j += 4) update_rows<4>(a, stride, j, columns, v, w, next, q);
+    for (; j < m; ++j) update_rows<1>(a, stride, j, columns, v, w, next, q);
+    std::fill(q + m, q + columns, 0.0);
+    std::swap(v, next);
+    const double inverse = reflection.h == 0 ? 0 : 1 / reflection.h;
+    const double shift = dot(q, v, columns) * inverse / 2;
+    for (std::size_t k = 0; k < columns; k += lanes) at(w + k) = (at(q + k) - shift * at(v + k)) * inverse;
+  }
+}
+
+/// Whether a coupling of two diagonal entries is below their rounding, or so small that digits of its square
+/// could be lost.
+inline bool negligible(double square, double a, double b) {
+  const double bound = std::numeric_limits<double>::epsilon() * (std::abs(a) + std::abs(b));
+  return !(square > std::max(bound * bound, 0x1p-300));
+}
+
+/// Eigenvalues of a symmetric tridiagonal matrix of norm about one, in place of its diagonal; squares[i] is
+/// the square of the coupling of i and i + 1, and is destroyed.
+inline void root_free_ql(std::span<double> diagonal, std::span<double> squares) {
   const std::size_t n = diagonal.size();
-  if (n == 0) return;
-  for (std::size_t i = 1; i < n; ++i) off[i - 1] = off[i];
-  off[n - 1] = 0;
-  constexpr double epsilon = std::numeric_limits<double>::epsilon();
   for (std::size_t l = 0; l < n; ++l) {
     for (int iteration = 0;; ++iteration) {
       std::size_t m = l;
-      while (m + 1 < n && std::abs(off[m]) > epsilon * (std::abs(diagonal[m]) + std::abs(diagonal[m + 1])))
-        ++m;
+      while (m + 1 < n && !negligible(squares[m], diagonal[m], diagonal[m + 1])) ++m;
       if (m == l) break;
       if (iteration == 60) fail("symmetric_eigenvalues: no convergence; is an entry not finite?");
-      double g = (diagonal[l + 1] - diagonal[l]) / (2 * off[l]);
-      double r = std::hypot(g, 1.0);
-      g = diagonal[m] - diagonal[l] + off[l] / (g + std::copysign(r, g));
-      double s = 1, c = 1, p = 0;
-      bool deflated = false;
+      // Wilkinson's shift, the eigenvalue of the leading 2 x 2 block that is nearer to its first entry.
+      const double delta = (diagonal[l + 1] - diagonal[l]) / 2;
+      const double root = std::sqrt(delta * delta + squares[l]);
+      const double shift = diagonal[l] - squares[l] / (delta + std::copysign(root, delta));
+      double c = 1, s = 0, gamma = diagonal[m] - shift, p = gamma * gamma;
+      double alpha = diagonal[m - 1], square = squares[m - 1];
       for (std::size_t i = m; i-- > l;) {
-        const double f = s * off[i], b = c * off[i];
-        r = std::hypot(f, g);
-        off[i + 1] = r;
-        if (r == 0) {  // underflow: split here and start again
-          diagonal[i + 1] -= p;
-          off[m] = 0;
-          deflated = true;
-          break;
+        // With r = p + square: c = p / r, s = square / r, gamma = c (alpha - shift) - s gamma and then
+        // p = gamma^2 / c, arranged so that p waits for one division only.
+        const double previous_gamma = gamma;
+        double next_square = s * square;
+        if (p >= 0x1p-400) [[likely]] {
+          const double r = p + square, product = p * (alpha - shift) - square * gamma;
+          next_square = s * r;
+          c = p / r;
+          s = square / r;
+          gamma = product / r;
+          p = product * product / (p * r);
+        } else {  // p, the square of a pivot, is zero after a change of 2^-200; below, digits would be lost
+          p = c * square;
+          c = 0;
+          s = 1;
+          gamma = -gamma;
         }
-        s = f / r;
-        c = g / r;
-        g = diagonal[i + 1] - p;
-        r = (diagonal[i] - g) * s + 2 * c * b;
-        p = s * r;
-        diagonal[i + 1] = g + p;
-        g = c * r - b;
+        const double sum = previous_gamma + (alpha - gamma);
+        // The next loads before these stores, as some processors let no load pass a store.
+        const std::size_t next = i > l ? i - 1 : l;
+        alpha = diagonal[next];
+        square = squares[next];
+        squares[i + 1] = next_square;
+        diagonal[i + 1] = sum;
       }
-      if (deflated) continue;
-      diagonal[l] -= p;
-      off[l] = g;
-      off[m] = 0;
+      squares[l] = s * p;
+      diagonal[l] = shift + gamma;
     }
+  }
+}
+
+/// Eigenvalues of a symmetric tridiagonal matrix in place of its diagonal; off[i] couples i - 1 and i, and is
+/// destroyed. Each block that couplings hold together is scaled on its own: of a tiny one, squares would
+/// vanish.
+inline void tridiagonal_eigenvalues(std::span<double> diagonal, std::span<double> off) {
+  for (std::size_t begin = 0, end = 0; begin < diagonal.size(); begin = end) {
+    double largest = std::abs(diagonal[begin]);
+    for (end = begin + 1; end < diagonal.size(); ++end) {
+      const double a = std::abs(diagonal[end - 1]), b = std::abs(diagonal[end]),
+                   coupling = std::abs(off[end]);
+      if (!(coupling > std::numeric_limits<double>::epsilon() * (a + b))) break;
+      largest = std::max({largest, b, coupling});
+    }
+    const std::span<double> block = diagonal.subspan(begin, end - begin);
+    if (block.size() == 1) continue;
+    double scale = 1;
+    if (largest < 0x1p-20) scale = std::ldexp(1.0, std::max(std::ilogb(largest), -1000));
+    for (double& value : block) value /= scale;
+    const std::span<double> squares = off.subspan(begin, block.size());
+    for (std::size_t i = 0; i + 1 < block.size(); ++i) {
+      const double coupling = off[begin + i + 1] / scale;
+      squares[i] = coupling * coupling;
+    }
+    squares.back() = 0;
+    root_free_ql(block, squares);
+    for (double& value : block) value *= scale;
   }
 }
 
@@ -114,15 +203,26 @@ inline void implicit_ql(std::span<double> diagonal, std::span<double> off) {
 /// never cause.
 inline std::vector<double> symmetric_eigenvalues(std::vector<double> a, std::size_t n) {
   if (a.size() != n * n) fail("symmetric_eigenvalues: ", a.size(), " entries for a ", n, " x ", n, " matrix");
-  std::vector<double> diagonal(n), off(n, 0.0);
-  // Near the subnormal numbers the iteration could not reach its tolerance; a power of two changes no digit.
+  // Scaled to a largest entry between one and two, as the iteration needs it; a power of two changes no
+  // digit.
   double largest = 0;
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j <= i; ++j) largest = std::max(largest, std::abs(a[i * n + j]));
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
-  for (double& value : a) value = std::ldexp(value, -exponent);
-  detail::tridiagonalise(a, n, diagonal, off);
-  detail::implicit_ql(diagonal, off);
+  // 2^1074 is no double; two factors are.
+  const double half = std::ldexp(1.0, -exponent / 2), other = std::ldexp(1.0, -exponent - -exponent / 2);
+  const std::size_t stride = detail::whole_lanes(n);
+  std::vector<double> memory((n + 4) * stride + detail::lanes, 0.0);
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(memory.data()) / sizeof(double) % detail::lanes;
+  double* matrix = memory.data() + (detail::lanes - past) % detail::lanes;
+  for (std::size_t first = 0; first < n;
+       first += detail::lanes)  // eight rows of the mirror image stay in cache
+    for (std::size_t i = first; i < n; ++i)
+      for (std::size_t j = first; j < std::min(first + detail::lanes, i + 1); ++j)
+        matrix[i * stride + j] = matrix[j * stride + i] = a[i * n + j] * half * other;
+  std::vector<double> diagonal(n), off(n);
+  detail::tridiagonalise(matrix, n, stride, matrix + n * stride, diagonal, off);
+  detail::tridiagonal_eigenvalues(diagonal, off);
   for (double& value : diagonal) value = std::ldexp(value, exponent);
   std::sort(diagonal.begin(), diagonal.end());
   return diagonal;

@@ -123,6 +123,37 @@ TEST_CASE("scale does not matter, from the largest to the subnormal doubles") {
   }
 }
 
+TEST_CASE("rows and couplings so small that their squares vanish") {
+  CAPTURE(seed);
+  fedval::random::Stream stream(seed, 3);
+  for (const Eigen::Index n : {2, 3, 8, 9, 10, 17, 60}) {
+    CAPTURE(n);
+    for (int i = 0; i < 20; ++i) {
+      CAPTURE(i);
+      // A tridiagonal matrix, and a full one whose rows have any scale.
+      Eigen::MatrixXd chain = Eigen::MatrixXd::Zero(n, n);
+      Eigen::VectorXd scales(n);
+      const auto power = [&] { return std::pow(10.0, -20.0 * static_cast<double>(stream.below(15))); };
+      for (Eigen::Index k = 0; k < n; ++k) {
+        chain(k, k) = static_cast<double>(stream.below(3)) - 1;
+        if (k > 0) chain(k, k - 1) = chain(k - 1, k) = power() * stream.normal();
+        scales[k] = power();
+      }
+      check_against_eigen(chain);
+      const Eigen::MatrixXd a = gaussian(stream, n, n);
+      check_against_eigen(scales.asDiagonal() * (a + a.transpose()) * scales.asDiagonal());
+      // Far below one besides entries of one: the tiny block keeps its own digits.
+      Eigen::MatrixXd blocks = Eigen::MatrixXd::Zero(n + 1, n + 1);
+      blocks(n, n) = 1;
+      blocks.topLeftCorner(n, n) = 1e-200 * (a * a.transpose());
+      const Eigen::VectorXd found = ours(blocks).head(n) * 1e200;
+      const Eigen::VectorXd expected = ours(a * a.transpose());
+      CHECK((found - expected).cwiseAbs().maxCoeff() <=
+            16 * static_cast<double>(n) * 0x1p-53 * expected.maxCoeff());
+    }
+  }
+}
+
 TEST_CASE("misuse is an error") {
   using fedval::tests::complaint_of;
   CHECK(complaint_of([] {
