@@ -1,0 +1,117 @@
+// Quadrature rules from a Jacobi matrix (Golub and Welsch): the k x k symmetric tridiagonal matrix J that
+// Lanczos leaves belongs to a measure mu of mass one, and
+//
+//   Gauss:        integral f dmu ~ sum_i w_i f(x_i),  x_i the eigenvalues of J, w_i = (first component of the
+//                 i-th normalised eigenvector)^2; exact for polynomials of degree 2k - 1
+//   Gauss-Radau:  the same with J extended by one row so that a given x_0 becomes an eigenvalue; exact for
+//                 degree 2k
+//
+// Error of the Gauss rule: f^(2k)(y) / (2k)! times something positive; of the Radau rule with x_0 left of the
+// measure: f^(2k+1)(y) / (2k+1)! times something positive. Signs of derivatives therefore make bounds.
+// Source: Golub and Meurant, Matrices, Moments and Quadrature with Applications, Princeton 2010, sections 3.2
+// and 6.2.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "fedval/error.hpp"
+
+namespace fedval::linalg {
+
+/// Nodes, in no order, and their positive weights, which sum to one.
+struct QuadratureRule {
+  std::vector<double> nodes, weights;
+
+  /// sum_i w_i f(x_i). O(k).
+  template <class Function>
+  double operator()(Function&& f) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < nodes.size(); ++i) sum += weights[i] * f(nodes[i]);
+    return sum;
+  }
+};
+
+/// Gauss rule of the Jacobi matrix with `diagonal` (k entries) and `off` (its first k - 1 entries are the
+/// off-diagonal). Implicit QL that carries only the first row of the eigenvectors: O(k^2). Entries must be
+/// finite.
+inline QuadratureRule gauss_rule(std::span<const double> diagonal, std::span<const double> off) {
+  const std::size_t n = diagonal.size();
+  if (n == 0) return {};
+  if (off.size() + 1 < n) fail("gauss_rule: ", n, " diagonal entries and ", off.size(), " beside them");
+  std::vector<double> d(diagonal.begin(), diagonal.end()), first(n, 0.0);
+  std::vector<double> e(off.begin(), off.begin() + static_cast<std::ptrdiff_t>(n - 1));
+  e.push_back(0);
+  first[0] = 1;
+  constexpr double epsilon = std::numeric_limits<double>::epsilon();
+  double invisible = 0;  // beside the largest entry; neighbours that are all but zero converge by it
+  for (std::size_t i = 0; i < n; ++i) invisible = std::max({invisible, std::abs(d[i]), std::abs(e[i])});
+  invisible *= epsilon * epsilon;
+  const auto coupled = [&](std::size_t m) {
+    return std::abs(e[m]) > std::max(epsilon * (std::abs(d[m]) + std::abs(d[m + 1])), invisible);
+  };
+  for (std::size_t l = 0; l < n; ++l)
+    for (int iteration = 0;; ++iteration) {
+      std::size_t m = l;
+      while (m + 1 < n && coupled(m)) ++m;
+      if (m == l) break;
+      if (iteration == 60) fail("gauss_rule: no convergence; is an entry not finite?");
+      double g = (d[l + 1] - d[l]) / (2 * e[l]);
+      g = d[m] - d[l] + e[l] / (g + std::copysign(std::hypot(g, 1.0), g));
+      double s = 1, c = 1, p = 0;
+      bool split = false;
+      for (std::size_t i = m; i-- > l;) {
+        const double f = s * e[i], b = c * e[i];
+        double r = std::hypot(f, g);
+        e[i + 1] = r;
+        if (r == 0) {  // underflow: split here and start again
+          d[i + 1] -= p;
+          e[m] = 0;
+          split = true;
+          break;
+        }
+        s = f / r;
+        c = g / r;
+        g = d[i + 1] - p;
+        r = (d[i] - g) * s + 2 * c * b;
+        p = s * r;
+        d[i + 1] = g + p;
+        g = c * r - b;
+        const double upper = first[i + 1];
+        first[i + 1] = s * first[i] + c * upper;
+        first[i] = c * first[i] - s * upper;
+      }
+      if (split) continue;
+      d[l] -= p;
+      e[l] = g;
+      e[m] = 0;
+    }
+  for (double& weight : first) weight *= weight;
+  return {std::move(d), std::move(first)};
+}
+
+/// Gauss-Radau rule with one node at `node`, which must lie left of the measure: k + 1 nodes. `off` has k
+/// entries, the last one that which Lanczos would use for its next step. Nothing when J - node I is not
+/// positive definite (to rounding): a node of the Gauss rule lies there already. O(k^2).
+inline std::optional<QuadratureRule> radau_rule(std::span<const double> diagonal, std::span<const double> off,
+                                                double node) {
+  const std::size_t n = diagonal.size();
+  if (n == 0) return std::nullopt;
+  if (off.size() < n) fail("radau_rule: ", n, " diagonal entries and ", off.size(), " beside them");
+  double pivot = diagonal[0] - node;  // of J - node I = L D L^T
+  for (std::size_t i = 1; i < n && pivot > 0; ++i)
+    pivot = diagonal[i] - node - off[i - 1] * off[i - 1] / pivot;
+  if (!(pivot > 0)) return std::nullopt;
+  std::vector<double> extended(diagonal.begin(), diagonal.end());
+  extended.push_back(node +
+                     off[n - 1] * off[n - 1] / pivot);  // makes the next pivot 0: an eigenvalue at node
+  if (!std::isfinite(extended.back())) return std::nullopt;
+  return gauss_rule(extended, off.first(n));
+}
+
+}  // namespace fedval::linalg
