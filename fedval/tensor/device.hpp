@@ -1,7 +1,7 @@
 // What a backend implements for tensors whose memory the host cannot read (a GPU's). Everything else that
-// fedval computes is built from these few operations: updates are multiplied, added and searched where they
-// lie, and only an N x N matrix comes to the host. What must be seen entry by entry (a final layer's
-// spectrum, the values of a sparse download) is read in one transfer.
+// fedval computes is built from these few operations: updates are multiplied, added, searched and decomposed
+// where they lie, and only an N x N matrix or a spectrum comes to the host. What must be seen entry by entry
+// (the values of a sparse download) is read in one transfer.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +31,11 @@ struct DeviceOperations {
                   const MutableTensorView& out);
   /// One TopK for each k. NaN entries sort above everything.
   std::vector<TopK> (*top_k)(const TensorView& tensor, std::span<const std::size_t> ks);
+  /// Squared singular values, as shares of their sum and in any order, of matrices of one shape: of the Gram
+  /// matrices on the smaller side or, where `accurate`, of the matrices themselves. Nothing for a matrix
+  /// whose squared norm is not within [2^-900, 2^1000]: it is zero, not finite, or must be scaled first.
+  std::vector<std::vector<double>> (*squared_singular_values)(std::span<const TensorView> matrices,
+                                                              bool accurate);
   /// Copies entries [begin, begin + out.size()) of one piece to the host.
   void (*read)(const Piece& piece, std::size_t begin, std::span<double> out);
   /// Writes values to entries [begin, begin + values.size()) of one piece.

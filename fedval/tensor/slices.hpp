@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <vector>
 
 #ifdef _OPENMP
@@ -88,6 +89,24 @@ void for_each_slice(std::size_t size, Body&& body) {
   const std::size_t count = slices.count();
   FEDVAL_OMP(omp parallel for num_threads(threads_for(size)) schedule(dynamic, 1) if (threads_for(size) > 1))
   for (std::size_t s = 0; s < count; ++s) body(slices.begin(s), slices.end(s));
+}
+
+/// Calls body(i) for i in [0, count), in any order; the first exception, by index, is thrown again. `work` is
+/// the number of entries read in all.
+template <class Body>
+void for_each_index(std::size_t count, std::size_t work, Body&& body) {
+  std::vector<std::exception_ptr> errors(count);
+  [[maybe_unused]] const int team = count < 2 ? 1 : threads_for(work);
+  FEDVAL_OMP(omp parallel for num_threads(team) schedule(dynamic, 1) if (team > 1))
+  for (std::size_t i = 0; i < count; ++i) {
+    try {
+      body(i);
+    } catch (...) {  // an exception may not leave a parallel loop
+      errors[i] = std::current_exception();
+    }
+  }
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
 }
 
 }  // namespace fedval::detail

@@ -5,9 +5,14 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>  // completes a type that Tensor.h leaves open and clang asks for
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_eigvalsh.h>
+#include <ATen/ops/linalg_svdvals.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
 
 #include <limits>
 
@@ -127,6 +132,42 @@ inline std::vector<TopK> top_k(const TensorView& tensor, std::span<const std::si
   return result;
 }
 
+inline std::vector<std::vector<double>> squared_singular_values(std::span<const TensorView> matrices,
+                                                                bool accurate) {
+  check_same_device(matrices, matrices.front());
+  const std::int64_t rows = matrices.front().shape()[0], columns = matrices.front().shape()[1];
+  std::vector<at::Tensor> wide;
+  for (const TensorView& matrix : matrices) {
+    const at::Tensor values = Flat(matrix).entries(0, matrix.size()).view({rows, columns}).to(at::kDouble);
+    wide.push_back(rows <= columns ? values : values.t());
+  }
+  const at::Tensor batch = at::stack(wide);
+  const at::Tensor square = batch.mul(batch).sum({1, 2});
+  const at::Tensor safe = square.gt(0x1p-900).logical_and(square.lt(0x1p1000)).view({-1, 1, 1});
+  const at::Tensor trace = square.view({-1, 1, 1});
+  at::Tensor squares;
+  // A matrix that is left out takes part as an identity: one NaN would stop the whole batch.
+  if (accurate) {
+    const at::Tensor unit = at::eye(batch.size(1), batch.size(2), batch.options());
+    squares = at::linalg_svdvals(at::where(safe, batch.div(trace.sqrt()), unit)).square();
+  } else {
+    const at::Tensor unit = at::eye(batch.size(1), batch.options());
+    const at::Tensor rho = at::bmm(batch, batch.transpose(1, 2)).div(trace);
+    squares = at::linalg_eigvalsh(at::where(safe, rho, unit)).clamp_min(0);
+  }
+  const at::Tensor values = squares.cpu().contiguous(), usable = safe.cpu().contiguous();
+  std::vector<std::vector<double>> result;
+  for (std::int64_t i = 0; i < values.size(0); ++i) {
+    const double* row = values.data_ptr<double>() + i * values.size(1);
+    if (usable.data_ptr<bool>()[i]) {
+      result.emplace_back(row, row + values.size(1));
+    } else {
+      result.emplace_back();
+    }
+  }
+  return result;
+}
+
 inline void read(const Piece& piece, std::size_t begin, std::span<double> out) {
   const auto count = static_cast<std::int64_t>(out.size());
   at::from_blob(out.data(), {count}, at::kDouble)
@@ -138,7 +179,8 @@ inline void write(const Piece& piece, std::size_t begin, std::span<const double>
   overwrite(piece, begin, at::from_blob(const_cast<double*>(values.data()), {count}, at::kDouble));
 }
 
-inline constexpr DeviceOperations operations{"LibTorch", gram, combine, top_k, read, write};
+inline constexpr DeviceOperations operations{"LibTorch", gram, combine, top_k, squared_singular_values,
+                                             read,       write};
 
 inline ScalarType scalar_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {

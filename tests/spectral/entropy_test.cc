@@ -227,7 +227,7 @@ TEST_CASE("entries that are not finite are named, in every mode") {
 TEST_CASE("what is no matrix is refused") {
   CHECK(complaint_of([] { entropy(std::vector<float>(5)); }) == "matrix has shape [5], expected a matrix");
   const std::vector<MatrixXd> cube(2, MatrixXd::Ones(3, 4));
-  CHECK(complaint_of([&] { spectrum(cube, "W"); }) == "W has shape [2, 3, 4], expected a matrix");
+  CHECK(complaint_of([&] { spectrum(cube, Route::gram, "W"); }) == "W has shape [2, 3, 4], expected a matrix");
 }
 
 TEST_CASE("a batch is its matrices one by one, each named by its own name") {

@@ -234,17 +234,89 @@ TEST_CASE("a large device tensor is summed and written chunk by chunk") {
   }
 }
 
-TEST_CASE("the entropy of a device tensor is that of the host, bit for bit") {
+namespace {
+
+/// Two units of p_j's rounding by either side, times |dS/dp| of 40 at most.
+constexpr double equal_entropy = 2e-14;
+
+int batches = 0, reads = 0;  // calls that reached the counting device
+
+std::vector<std::vector<double>> count_batch(std::span<const TensorView> matrices, bool accurate) {
+  ++batches;
+  return fedval::detail::torch::squared_singular_values(matrices, accurate);
+}
+
+void count_read(const Piece& piece, std::size_t begin, std::span<double> out) {
+  ++reads;
+  fedval::detail::torch::read(piece, begin, out);
+}
+
+/// A device view whose batches and transfers to the host are counted.
+TensorView counted(const at::Tensor& tensor) {
+  static const DeviceOperations counting = [] {
+    DeviceOperations operations = fedval::detail::torch::operations;
+    operations.squared_singular_values = count_batch;
+    operations.read = count_read;
+    return operations;
+  }();
+  const TensorView view = torch_device_view(tensor);
+  std::vector<Piece> pieces(view.pieces().begin(), view.pieces().end());
+  for (Piece& piece : pieces) piece.device = &counting;
+  return {view.shape(), std::move(pieces)};
+}
+
+at::Tensor gaussian(random::Stream& stream, std::int64_t height, std::int64_t width) {
+  return vector_of(tests::normals(stream, static_cast<std::size_t>(height * width)))
+      .view({height, width})
+      .to(at::kFloat);
+}
+
+}  // namespace
+
+TEST_CASE("entropies of device tensors: one batch a shape, nothing copied to the host") {
   random::Stream stream(4);
-  for (const std::int64_t heads : {10, 2000}) {
-    CAPTURE(heads);
-    const at::Tensor weight = vector_of(tests::normals(stream, static_cast<std::size_t>(12 * heads)))
-                                  .view({12, heads})
-                                  .to(at::kFloat);
-    for (const at::Tensor& matrix : {weight, weight.t()})
-      CHECK(tests::bits(spectral::entropy(torch_device_view(matrix))) ==
-            tests::bits(spectral::entropy(matrix)));
+  std::vector<at::Tensor> tensors;
+  for (int i = 0; i < 4; ++i) tensors.push_back(gaussian(stream, 10, 300));
+  tensors.push_back(gaussian(stream, 300, 10));
+  tensors.push_back(gaussian(stream, 12, 2000).t());
+  tensors.push_back(at::zeros({10, 300}));
+  std::vector<TensorView> host, device;
+  for (const at::Tensor& tensor : tensors) {
+    host.emplace_back(tensor);
+    device.push_back(counted(tensor));
   }
+  for (const spectral::Normaliser normaliser :
+       {spectral::Normaliser::log_min_dim, spectral::Normaliser::log_rank}) {
+    const spectral::EntropyOptions options{.normaliser = normaliser};
+    batches = reads = 0;
+    const std::vector<double> left = spectral::entropies(host, options);
+    const std::vector<double> right =
+        spectral::entropies(std::span<const TensorView>(device).first(6), options);
+    CHECK(batches == 3);
+    CHECK(reads == 0);
+    for (std::size_t i = 0; i < right.size(); ++i) CHECK(std::abs(left[i] - right[i]) < equal_entropy);
+    CHECK(spectral::entropies(device, options)[6] == 0);  // a zero matrix beside others
+  }
+}
+
+TEST_CASE("device tensors that a batch cannot hold: another scale, and bad entries beside good ones") {
+  random::Stream stream(6);
+  const at::Tensor good = gaussian(stream, 4, 20).to(at::kDouble);
+  for (const double scale : {1e-200, 1e30, 1e200}) {
+    CAPTURE(scale);
+    const at::Tensor scaled = good * scale;
+    const std::vector<TensorView> views{torch_device_view(good), torch_device_view(scaled)};
+    const std::vector<double> values = spectral::entropies(views);
+    CHECK(std::abs(values[0] - values[1]) < equal_entropy);
+  }
+  at::Tensor bad = good.clone();
+  bad[2][17] = std::nan("");
+  const std::vector<TensorView> views{torch_device_view(good), torch_device_view(bad)};
+  const std::vector<std::string> names{"client 1: W", "client 2: W"};
+  CHECK(complaint_of([&] { spectral::entropies(views, {}, names); }) == "client 2: W[2, 17] is NaN");
+  CHECK(complaint_of([&] {
+          spectral::entropies(views, {.normaliser = spectral::Normaliser::log_rank}, names);
+        }) == "client 2: W[2, 17] is NaN");
 }
 
 TEST_CASE("CGSV on a device gives what it gives on the host") {
