@@ -1,10 +1,12 @@
 // One number a client that lives across rounds, for clients that come and go.
 //
-// A client that is away keeps its state. A newcomer starts at the mean state of the clients known so far, or
-// at 1/n in the first round of n clients; nobody else is touched.
+// A client that is away keeps its number. ClientStates: a newcomer starts at the mean of the clients known so
+// far, or at 1/n in the first round of n clients; nobody else is touched. ClientAverages: exponential moving
+// averages, m <- mu m + (1 - mu) value, which a client's first value starts.
 #pragma once
 
 #include <map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,9 +41,34 @@ class ClientStates {
   bool empty() const { return states_.empty(); }
   const std::map<ClientId, double>& all() const { return states_; }
 
+  void fields(auto& archive) { archive.state("states", states_); }
+
  private:
   std::map<ClientId, double> states_;
 };
+
+class ClientAverages {
+ public:
+  /// Takes in the values of the round's clients, in their order, and returns their averages. O(N log M).
+  std::vector<double> take(const Round& round, std::vector<double> values, double momentum) {
+    for (std::size_t i = 0; i < round.size(); ++i) {
+      const auto [place, started] = averages_.try_emplace(round.clients()[i].id, values[i]);
+      if (!started) place->second = momentum * place->second + (1 - momentum) * values[i];
+      values[i] = place->second;
+    }
+    return values;
+  }
+
+  void fields(auto& archive) { archive.state("averages", averages_); }
+
+ private:
+  std::map<ClientId, double> averages_;
+};
+
+/// Error unless `momentum` is in [0, 1); `score` is whose it is.
+inline void check_momentum(double momentum, std::string_view score) {
+  if (!(momentum >= 0 && momentum < 1)) fail(score, ": momentum is ", momentum, ", must be in [0, 1)");
+}
 
 /// Scores from values in the order of the round's clients, of unknown error. O(N).
 inline Scores make_scores(const Round& round, const std::vector<double>& values) {

@@ -16,6 +16,7 @@
 
 #include "fedval/contribution/client_states.hpp"
 #include "fedval/contribution/round.hpp"
+#include "fedval/contribution/state.hpp"
 #include "fedval/reward/gradient_reward.hpp"
 #include "fedval/shapley/cosine_gradient.hpp"
 #include "fedval/tensor/operations.hpp"
@@ -74,6 +75,15 @@ class CosineGradientShapley {
                        out);
   }
 
+  /// Its options and state, for save() and restore(). aggregate() needs a round observed after a restore().
+  void fields(auto& archive) {
+    archive.option("gamma", options_.gamma);
+    archive.option("alpha", options_.alpha);
+    archive.state("importance", importance_);
+    archive.state("uniform", uniform_);
+    last_.reset();
+  }
+
  private:
   struct Observed {
     std::vector<ClientId> ids;
@@ -117,6 +127,6 @@ class CosineGradientShapley {
   bool uniform_ = false;
 };
 
-static_assert(ContributionScore<CosineGradientShapley>);
+static_assert(SavableScore<CosineGradientShapley>);
 
 }  // namespace fedval

@@ -68,8 +68,8 @@ class Round {
     double samples;  ///< size of its data, in samples
   };
 
-  TensorView global_update =
-      {};  ///< the aggregate of the round before, where a score tells new from replayed
+  TensorView global_update = {};        ///< the aggregate of the round before; left out in the first round
+  TensorView global_final_weight = {};  ///< the final linear layer's weight in it
 
   /// Error when the client is there already or `samples` is negative or not finite; the round stays as it
   /// was.
@@ -86,6 +86,11 @@ class Round {
   /// In the order of the ids.
   std::span<const Client> clients() const { return clients_; }
   std::size_t size() const { return clients_.size(); }
+  /// Whether the client took part. O(log N).
+  bool has(const ClientId& id) const {
+    return std::binary_search(clients_.begin(), clients_.end(), id,
+                              [](const auto& a, const auto& b) { return id_of(a) < id_of(b); });
+  }
 
   /// One part of every client, in the order of the ids, each with the name a message calls it by ("client 3:
   /// update"). Error when a client did not give it; `score` is who needs it.
@@ -106,6 +111,9 @@ class Round {
   }
 
  private:
+  static const ClientId& id_of(const Client& client) { return client.id; }
+  static const ClientId& id_of(const ClientId& id) { return id; }
+
   std::vector<Client> clients_;  // by id
 };
 
