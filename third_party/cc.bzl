@@ -23,8 +23,8 @@ _COPTS = INSTRUCTION_SET + [
 _LINKOPTS = ["-fopenmp"]
 
 def fedval_library(name, **kwargs):
-    """A library; private to its package unless said otherwise."""
-    cc_library(name = name, copts = _COPTS, linkopts = _LINKOPTS, **kwargs)
+    """A library; private to its package unless said otherwise. Static: a shared one would compile every file twice."""
+    cc_library(name = name, copts = _COPTS, linkopts = _LINKOPTS, linkstatic = True, **kwargs)
 
 def fedval_binary(name, **kwargs):
     cc_binary(name = name, copts = _COPTS, linkopts = _LINKOPTS, **kwargs)
