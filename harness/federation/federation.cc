@@ -147,7 +147,10 @@ RunResult Federation::run(Method& method, const MakeReaders& make_readers, const
     record.training_seconds = seconds_since(round_start);
 
     Round round = make_round(updates);
-    if (last_global.defined()) round.global_update = last_global;
+    if (last_global.defined()) {
+      round.global_update = last_global;
+      round.global_final_weight = networks_.front().final_weight(last_global);
+    }
     const at::Tensor before = models.server.clone();
     double reading_seconds = 0;
     try {

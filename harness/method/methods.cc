@@ -2,6 +2,10 @@
 
 #include <array>
 
+#include "fedval/contribution/confirmed_entropy.hpp"
+#include "fedval/contribution/gated_entropy.hpp"
+#include "fedval/contribution/shapfed.hpp"
+#include "fedval/contribution/spectral_fuse.hpp"
 #include "harness/method/cgsv_rewards.hpp"
 #include "harness/method/fedavg.hpp"
 #include "harness/method/spectral_fed_averaging.hpp"
@@ -65,10 +69,21 @@ std::vector<std::string> method_names() {
   return names;
 }
 
+namespace {
+
+/// A score with its own defaults, from round to round.
+template <ContributionScore S>
+ScoreReader reader(const std::string& symbol, S score = {}) {
+  const std::string name = std::string(S::name) + (symbol.empty() ? "" : " " + symbol);
+  const auto shared = std::make_shared<S>(std::move(score));
+  return {name, [shared](const Round& round) { return shared->observe(round); }};
+}
+
+}  // namespace
+
 std::vector<ScoreReader> make_readers(const Settings& settings) {
   // psi and r come from one pass over the updates: the second reader shows what the first one learned.
   const auto cgsv = std::make_shared<CosineGradientShapley>(cgsv_options(settings));
-  const auto spectral = std::make_shared<SpectralFed>(spectral_fed_options(settings));
   return {{"CGSV psi", [cgsv](const Round& round) { return cgsv->observe(round); }},
           {"CGSV r",
            [cgsv](const Round&) {
@@ -76,7 +91,11 @@ std::vector<ScoreReader> make_readers(const Settings& settings) {
              for (const auto& [id, r] : cgsv->importance()) scores.emplace_back(id, Score{r});
              return scores;
            }},
-          {"SpectralFed s", [spectral](const Round& round) { return spectral->observe(round); }}};
+          reader("s", SpectralFed(spectral_fed_options(settings))),
+          reader<SpectralFuse>("x"),
+          reader<ShapFed>("gamma"),
+          reader<GatedEntropy>(""),
+          reader<ConfirmedEntropy>("")};
 }
 
 }  // namespace fedval::harness

@@ -37,7 +37,7 @@ TEST_CASE("a run prints its tables, says which data it used, and leaves a whole 
   const auto results = folder / "runs" / "tiny";
   CHECK(lines(text_of(results / "metrics.jsonl")) == 3 * 2);  // methods x rounds
   CHECK(lines(text_of(results / "scores.csv")) ==
-        1 + 3 * 2 * 3 * 3);  // header, methods x rounds x scores x agents
+        1 + 3 * 2 * 7 * 3);  // header, methods x rounds x scores x agents
   CHECK(contains(text_of(results / "config.toml"), "learning_rate_decay"));  // defaults are written out
   CHECK_FALSE(contains(text_of(results / "config.toml"), "threads = 0"));    // and what 0 stood for
   const Json summary = Json::parse(text_of(results / "summary.json"));
