@@ -1,4 +1,6 @@
-// Spectral entropy of a float matrix: fedval beside LibTorch's svdvals and Eigen's solvers.
+// Spectral entropy of a float matrix: fedval beside LibTorch's svdvals and Eigen's solvers, and the two
+// limits of its Gram matrix: one read, and the multiply-adds in double alone. numpy's times:
+// entropy_numpy.py.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_svdvals.h>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "benchmarks/beside.hpp"
+#include "benchmarks/limits.hpp"
 #include "benchmarks/one_thread.hpp"
 #include "fedval/random/philox.hpp"
 #include "fedval/spectral/entropy.hpp"
@@ -42,6 +45,12 @@ void add_case(Eigen::Index rows, Eigen::Index columns, const std::string& size, 
     const Eigen::MatrixXd gram = wide * wide.transpose();
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram, Eigen::EigenvaluesOnly);
     return entropy_of(solver.eigenvalues().cwiseMax(0.0));
+  });
+  fedval::benchmarks::add(name + "one read", [=] {
+    return fedval::benchmarks::read_once({matrix->data(), static_cast<std::size_t>(matrix->size())});
+  });
+  fedval::benchmarks::add(name + "multiply-adds alone", [=] {
+    return fedval::benchmarks::multiply_add(static_cast<std::size_t>(rows * (rows + 1) / 2 * columns));
   });
   if (rows * columns < 1000000)  // beyond that it takes minutes
     fedval::benchmarks::add(name + "Eigen BDCSVD", [=] {

@@ -5,11 +5,11 @@
 #include <ATen/ops/matmul.h>
 
 #include <Eigen/Core>
-#include <array>
 #include <memory>
 #include <vector>
 
 #include "benchmarks/beside.hpp"
+#include "benchmarks/limits.hpp"
 #include "benchmarks/one_thread.hpp"
 #include "fedval/random/philox.hpp"
 #include "fedval/tensor/gram.hpp"
@@ -18,30 +18,6 @@
 namespace {
 
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-/// Sums 16 lanes: the least a program can do with every entry.
-float read_once(const std::vector<float>& values) {
-  constexpr std::size_t lanes = 16;
-  std::array<float, lanes> sum{};
-  for (std::size_t i = 0; i + lanes <= values.size(); i += lanes)
-    for (std::size_t lane = 0; lane < lanes; ++lane) sum[lane] += values[i + lane];
-  return sum[0];
-}
-
-/// `count` multiply-adds of doubles in registers, enough of them independent to hide their latency.
-double multiply_add(std::size_t count) {
-  using fedval::detail::Register;
-  constexpr std::size_t chains = 12, step = sizeof(Register) / sizeof(double);
-  volatile double near_one = 0.999;
-  const Register factor = Register{} + near_one;
-  Register sums[chains];
-  fedval::detail::unrolled<chains>([&](auto c) { sums[c] = factor * static_cast<double>(c); });
-  for (std::size_t i = 0; i < count; i += chains * step)
-    fedval::detail::unrolled<chains>([&](auto c) { sums[c] = sums[c] * factor + factor; });
-  double total = 0;
-  for (const Register& sum : sums) total += sum[0];
-  return total;
-}
 
 void add_case(std::size_t n, std::size_t dimension, const std::string& size, double aim_ms) {
   const auto data = std::make_shared<std::vector<float>>(n * dimension);
@@ -68,9 +44,9 @@ void add_case(std::size_t n, std::size_t dimension, const std::string& size, dou
         data->data(), {static_cast<std::int64_t>(n), static_cast<std::int64_t>(dimension)}, at::kFloat);
     return *at::matmul(updates, updates.t()).data_ptr<float>();
   });
-  fedval::benchmarks::add(name + "one read", [=] { return read_once(*data); });
+  fedval::benchmarks::add(name + "one read", [=] { return fedval::benchmarks::read_once(*data); });
   fedval::benchmarks::add(name + "multiply-adds alone",
-                          [=] { return multiply_add(n * (n + 1) / 2 * dimension); });
+                          [=] { return fedval::benchmarks::multiply_add(n * (n + 1) / 2 * dimension); });
 }
 
 }  // namespace

@@ -171,6 +171,41 @@ TEST_CASE("entropies of random matrices are those of a full singular value decom
   }
 }
 
+TEST_CASE("the Gram route is a singular value decomposition: graded, rank-deficient, at 1e30 and 1e-30") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 5);
+  for (const auto& size : {std::pair<Index, Index>{10, 60}, {60, 10}, {24, 24}}) {
+    const Index rows = size.first, columns = size.second, n = std::min(rows, columns);
+    CAPTURE(rows);
+    for (const int kind : {0, 1, 2}) {
+      CAPTURE(kind);
+      Eigen::VectorXd sigma(n);  // known, so that neither route is its own judge
+      for (Index j = 0; j < n; ++j)
+        sigma(j) = kind == 0   ? 1 + stream.uniform()
+                   : kind == 1 ? std::pow(10.0, -static_cast<double>(j))
+                   : j < 3     ? 1.0 + static_cast<double>(j)
+                               : 0.0;
+      const MatrixXd w = rotation(stream, rows).leftCols(n) * sigma.asDiagonal() *
+                         rotation(stream, columns).leftCols(n).transpose();
+      long double sum = 0, exact = 0;
+      for (const double s : sigma) sum += static_cast<long double>(s) * s;
+      for (const double s : sigma)
+        if (s > 0)
+          exact -= s * static_cast<long double>(s) / sum * std::log(s * static_cast<long double>(s) / sum);
+      for (const double scale : {1e-30, 1.0, 1e30}) {
+        CAPTURE(scale);
+        // The matrix itself is w to a few n u, and a p_j of that size costs 40 times as much.
+        const double tolerance = 40 * 0x1p-53 * static_cast<double>(n);
+        const MatrixXd scaled = scale * w;
+        CHECK(std::abs(entropy(scaled, nats) - static_cast<double>(exact)) < tolerance);
+        CHECK(std::abs(von_neumann_entropy(spectrum(scaled, Route::svd)) - static_cast<double>(exact)) <
+              tolerance);
+        CHECK(std::abs(entropy(scaled, nats) - naive_entropy(scaled)) < tolerance);
+      }
+    }
+  }
+}
+
 TEST_CASE("permutations, rotations of the features and scale do not change the entropy") {
   CAPTURE(seed);
   random::Stream stream(seed, 2);
@@ -227,7 +262,8 @@ TEST_CASE("entries that are not finite are named, in every mode") {
 TEST_CASE("what is no matrix is refused") {
   CHECK(complaint_of([] { entropy(std::vector<float>(5)); }) == "matrix has shape [5], expected a matrix");
   const std::vector<MatrixXd> cube(2, MatrixXd::Ones(3, 4));
-  CHECK(complaint_of([&] { spectrum(cube, Route::gram, "W"); }) == "W has shape [2, 3, 4], expected a matrix");
+  CHECK(complaint_of([&] { spectrum(cube, Route::gram, "W"); }) ==
+        "W has shape [2, 3, 4], expected a matrix");
 }
 
 TEST_CASE("a batch is its matrices one by one, each named by its own name") {
