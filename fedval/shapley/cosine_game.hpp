@@ -1,0 +1,146 @@
+// Games on the updates' sum, from their Gram matrix G alone: the dimension D is gone once G is known.
+//
+//   cosine      v(S) = cos(sum_{i in S} r_i u_i, u_N),   u_N = sum_i r_i u_i,   v(empty) = 0
+//   Euclidean   v(S) = 1 - ||u_N - sum_{i in S} r_i u_i|| / ||u_N||,   v(empty) = 0
+//
+// With H_ij = r_i r_j G_ij:  ||u_{S+i}||^2 = ||u_S||^2 + H_ii + 2 sum_{j in S} H_ij,  and <u_S, u_N> is
+// additive. A whole block of 2^L coalitions is filled by doubling, each from the one without its last player:
+// O(1) a coalition. A coalition that sums to the zero vector has cosine 0. Source: Xu et al., NeurIPS 2021,
+// section 3.1.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "fedval/shapley/game.hpp"
+#include "fedval/tensor/gram.hpp"
+
+namespace fedval::shapley {
+
+/// What a coalition's sum is compared with the whole sum by.
+enum class Similarity { cosine, euclidean };
+
+class GradientGame {
+ public:
+  /// Updates u_i by their Gram matrix, at any scale; weights r_i of the sums, empty: all 1. O(n^2). Error
+  /// when counts differ, a weight is not finite, or there are more than 63 players.
+  explicit GradientGame(const Gram& gram, std::span<const double> weights = {},
+                        Similarity similarity = Similarity::cosine)
+      : similarity_(similarity), n_(gram.size()) {
+    if (n_ > most_players) fail("GradientGame: ", n_, " players, at most ", most_players);
+    if (!weights.empty() && weights.size() != n_)
+      fail("GradientGame: ", weights.size(), " weights for ", n_, " players");
+    // Lengths r_i ||u_i|| relative to the largest, each as a mantissa and a power of two.
+    std::vector<double> length(n_);
+    std::vector<int> exponent(n_, 0);
+    int most = std::numeric_limits<int>::min();
+    for (std::size_t i = 0; i < n_; ++i) {
+      const double weight = weights.empty() ? 1.0 : weights[i];
+      if (!std::isfinite(weight)) fail("GradientGame: weight ", i, " is ", weight);
+      int part = 0;
+      length[i] = std::frexp(weight, &part) * gram.scaled_norm(i);
+      if (length[i] == 0) continue;
+      int rest = 0;
+      length[i] = std::frexp(length[i], &rest);
+      exponent[i] = part + rest + gram.exponent(i);
+      most = std::max(most, exponent[i]);
+    }
+    for (std::size_t i = 0; i < n_; ++i)
+      length_.push_back(length[i] == 0 ? 0.0 : std::ldexp(length[i], exponent[i] - most));
+    products_.assign(n_ * n_, 0.0);
+    with_all_.assign(n_, 0.0);
+    for (std::size_t i = 0; i < n_; ++i)
+      for (std::size_t j = 0; j < n_; ++j) {
+        products_[i * n_ + j] = length_[i] * length_[j] * (i == j ? 1.0 : gram.cosine(i, j));
+        with_all_[i] += products_[i * n_ + j];
+      }
+    double square = 0, sum = 0;
+    for (std::size_t i = 0; i < n_; ++i) {
+      square += with_all_[i];
+      sum += std::abs(length_[i]);
+    }
+    whole_ = square > cancelled * sum * sum ? std::sqrt(square) : 0.0;
+    // pairs_[2^j + s] = H_jj + 2 sum_{k in s} H_jk for the sets s of players below j.
+    const std::size_t low = std::min<std::size_t>(n_, most_low);
+    pairs_.assign(std::size_t{1} << low, 0.0);
+    for (std::size_t j = 0; j < low; ++j) {
+      const std::size_t bit = std::size_t{1} << j;
+      pairs_[bit] = products_[j * n_ + j];
+      for (std::size_t k = 0; k < j; ++k)
+        for (std::size_t s = 0; s < std::size_t{1} << k; ++s)
+          pairs_[bit + (std::size_t{1} << k) + s] = pairs_[bit + s] + 2 * products_[j * n_ + k];
+    }
+  }
+
+  std::size_t players() const { return n_; }
+
+  /// v(S). O(|S|^2).
+  double operator()(Coalition coalition) const {
+    double square = 0, along = 0, sum = 0;
+    for (std::size_t i = 0; i < n_; ++i) {
+      if ((coalition >> i & 1) == 0) continue;
+      square += products_[i * n_ + i];
+      for (std::size_t j = 0; j < i; ++j)
+        if ((coalition >> j & 1) != 0) square += 2 * products_[i * n_ + j];
+      along += with_all_[i];
+      sum += std::abs(length_[i]);
+    }
+    return value(square, along, sum);
+  }
+
+  /// v(high + s) for s = 0 ... 2^L - 1. O(n^2 + 2^L). L is at most 14.
+  void block(Coalition high, std::span<double> out) const {
+    const auto low = static_cast<std::size_t>(std::countr_zero(out.size()));
+    std::array<double, std::size_t{1} << most_low> square, along, sum;
+    square[0] = along[0] = sum[0] = 0;
+    std::array<double, most_low> against{};  // 2 sum_{k in high} H_jk
+    for (std::size_t i = low; i < n_; ++i) {
+      if ((high >> i & 1) == 0) continue;
+      square[0] += products_[i * n_ + i];
+      for (std::size_t j = low; j < i; ++j)
+        if ((high >> j & 1) != 0) square[0] += 2 * products_[i * n_ + j];
+      for (std::size_t j = 0; j < low; ++j) against[j] += 2 * products_[i * n_ + j];
+      along[0] += with_all_[i];
+      sum[0] += std::abs(length_[i]);
+    }
+    for (std::size_t j = 0; j < low; ++j) {
+      const std::size_t bit = std::size_t{1} << j;
+      const double length = std::abs(length_[j]);
+      for (std::size_t s = 0; s < bit; ++s) {
+        square[bit + s] = square[s] + (pairs_[bit + s] + against[j]);
+        along[bit + s] = along[s] + with_all_[j];
+        sum[bit + s] = sum[s] + length;
+      }
+    }
+    for (std::size_t s = 0; s < out.size(); ++s) out[s] = value(square[s], along[s], sum[s]);
+  }
+
+ private:
+  static constexpr std::size_t most_low = 14;
+  /// A squared length that is this small a share of its terms' is rounding: the sum is the zero vector.
+  static constexpr double cancelled = 0x1p-46;
+
+  double value(double square, double along, double sum) const {
+    if (similarity_ == Similarity::euclidean) {
+      const double rest = whole_ * whole_ - 2 * along + square;
+      return whole_ > 0 && sum > 0 ? 1 - std::sqrt(std::max(rest, 0.0)) / whole_ : 0.0;
+    }
+    const bool nothing = !(square > cancelled * sum * sum) || whole_ == 0;
+    const double cosine = along / (std::sqrt(nothing ? 1.0 : square) * (nothing ? 1.0 : whole_));
+    return nothing ? 0.0 : cosine;
+  }
+
+  Similarity similarity_;
+  std::size_t n_;
+  std::vector<double> length_, products_, with_all_, pairs_;
+  double whole_ = 0;
+};
+
+}  // namespace fedval::shapley
