@@ -9,8 +9,8 @@
 // for densities.
 //
 // With one thread and a tolerance of 1e-3 it takes as long as spectral::entropy at min(C, d) = 1000, a
-// quarter to 0.6 of that at 2000, an eighth at 4000. Below 1000 the exact entropy is the better choice, and at
-// 2000 still for a spectrum spread evenly over many decades, which needs the most probes.
+// quarter to 0.6 of that at 2000, an eighth at 4000. Below 1000 the exact entropy is the better choice, and
+// at 2000 still for a spectrum spread evenly over many decades, which needs the most probes.
 #pragma once
 
 #include <algorithm>
