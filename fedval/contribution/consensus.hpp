@@ -52,8 +52,8 @@ class Consensus {
     }
   }
 
-  /// Client i through the others' directions, of which at most `most` are kept by `choose`, a function of the
-  /// strengths. O(C^2 d) for C <= d.
+  /// Client i through the others' strongest directions: as many as choose(strengths) says, and none whose
+  /// strength is rounding. O(C^2 d) for C <= d.
   template <class Choose>
   Projection project(std::size_t i, Choose&& choose) const {
     const std::size_t rows = std::min(layers_.classes, layers_.features);

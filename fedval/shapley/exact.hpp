@@ -16,7 +16,6 @@
 #include <bit>
 #include <cmath>
 #include <cstddef>
-#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
