@@ -1,4 +1,4 @@
-// Philox 4x32-10 for eight counters at a time, one a vector lane.
+// Philox 4x32-10 for sixteen counters at a time, one a vector lane.
 //
 // A lane is 64 bits wide and holds a 32-bit word in its lower half; what stands above it is never read, since
 // the products take the lower halves only. Same bits as philox(), on any processor.
@@ -17,49 +17,89 @@ namespace fedval::random {
 
 namespace detail {
 
+#if defined(__AVX512F__)
 inline constexpr std::size_t philox_lanes = 8;
+#elif defined(__AVX2__)
+inline constexpr std::size_t philox_lanes = 4;
+#else
+inline constexpr std::size_t philox_lanes = 2;
+#endif
 using Words [[gnu::vector_size(philox_lanes * sizeof(std::uint64_t))]] = std::uint64_t;
 
 /// The products of the lanes' lower halves with `factor`.
-[[gnu::always_inline]] inline void multiply(Words& product, const Words& a, std::uint32_t factor) {
+[[gnu::always_inline]] inline Words multiply(const Words& a, std::uint32_t factor) {
 #if defined(__AVX512F__)
   // The form with a mask, all set: g++ 12 warns of the plain one in its own header.
-  const __m512i b = _mm512_set1_epi64(factor);
-  product = reinterpret_cast<Words>(_mm512_maskz_mul_epu32(0xff, reinterpret_cast<__m512i>(a), b));
+  return reinterpret_cast<Words>(
+      _mm512_maskz_mul_epu32(0xff, reinterpret_cast<__m512i>(a), _mm512_set1_epi64(factor)));
 #elif defined(__AVX2__)
-  const __m256i b = _mm256_set1_epi64x(factor);
-  __m256i halves[2];
-  std::memcpy(halves, &a, sizeof(a));
-  for (__m256i& half : halves) half = _mm256_mul_epu32(half, b);
-  std::memcpy(&product, halves, sizeof(product));
+  return reinterpret_cast<Words>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), _mm256_set1_epi64x(factor)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<Words>(_mm_mul_epu32(reinterpret_cast<__m128i>(a), _mm_set1_epi64x(factor)));
 #else
-  product = (a & 0xffffffff) * factor;
+  return (a & 0xffffffff) * factor;
 #endif
+}
+
+/// The lanes' upper halves, moved to the lower ones: a shuffle, as shifts would wait for the multiplier's
+/// port.
+[[gnu::always_inline]] inline Words upper(const Words& a) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Words>(
+      _mm512_maskz_shuffle_epi32(0xffff, reinterpret_cast<__m512i>(a), _MM_PERM_DDBB));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Words>(_mm256_shuffle_epi32(reinterpret_cast<__m256i>(a), 0xf5));
+#elif defined(__SSE2__)
+  return reinterpret_cast<Words>(_mm_shuffle_epi32(reinterpret_cast<__m128i>(a), 0xf5));
+#else
+  return a >> 32;
+#endif
+}
+
+/// Two vectors of blocks whose first counter words are `first` and `second`, beside each other: each product
+/// takes five cycles to come, and the other vector fills them. Leaves word k of the blocks in c[.][k].
+[[gnu::always_inline]] inline void philox_pair(const Words& first, const Words& second,
+                                               const std::array<std::uint32_t, 4>& counter,
+                                               std::array<std::uint32_t, 2> key, Words (&c)[2][4]) {
+  c[0][0] = first;
+  c[1][0] = second;
+  for (std::size_t word = 1; word < 4; ++word) c[0][word] = c[1][word] = Words{} + counter[word];
+  for (int round = 0; round < 10; ++round) {
+    for (Words(&block)[4] : c) {
+      const Words a = multiply(block[0], 0xD2511F53), b = multiply(block[2], 0xCD9E8D57);
+      block[0] = upper(b) ^ block[1] ^ key[0];
+      block[1] = b;
+      block[2] = upper(a) ^ block[3] ^ key[1];
+      block[3] = a;
+    }
+    key[0] += 0x9E3779B9;
+    key[1] += 0xBB67AE85;
+  }
+}
+
+/// 0, step, 2 step, ...
+[[gnu::always_inline]] inline Words steps(std::uint64_t step) {
+  Words result;
+  for (std::size_t lane = 0; lane < philox_lanes; ++lane) result[lane] = step * lane;
+  return result;
 }
 
 }  // namespace detail
 
-/// The blocks of `counter`, `counter` + 1, ..., + 7 (in its first word, which must not overflow) as 32 words:
-/// words 0 and 1 of the eight blocks, then words 2 and 3.
-inline void philox_eight(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key,
-                         std::array<std::uint32_t, 4 * detail::philox_lanes>& out) {
-  using detail::Words;
-  Words c0 = Words{0, 1, 2, 3, 4, 5, 6, 7} + counter[0], c1 = Words{} + counter[1], c2 = Words{} + counter[2],
-        c3 = Words{} + counter[3];
-  for (int round = 0; round < 10; ++round) {
-    Words a, b;
-    detail::multiply(a, c0, 0xD2511F53);
-    detail::multiply(b, c2, 0xCD9E8D57);
-    c0 = (b >> 32) ^ c1 ^ key[0];
-    c1 = b;
-    c2 = (a >> 32) ^ c3 ^ key[1];
-    c3 = a;
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
+/// The blocks of `counter`, `counter` + 1, ..., + 15 (in its first word, which must not overflow) as 64 words
+/// at `out`: word 0 of the sixteen blocks, then word 1 of all, word 2, word 3.
+inline void philox_sixteen(const std::array<std::uint32_t, 4>& counter,
+                           const std::array<std::uint32_t, 2>& key, std::uint32_t* out) {
+  using namespace detail;
+  for (std::uint32_t block = 0; block < 16; block += 2 * philox_lanes) {
+    Words c[2][4];  // the even blocks and the odd ones: one shift puts them in order
+    const Words even = steps(2) + (counter[0] + block);
+    philox_pair(even, even + 1, counter, key, c);
+    for (std::size_t word = 0; word < 4; ++word) {
+      const Words both = (c[0][word] & 0xffffffff) | c[1][word] << 32;
+      std::memcpy(out + 16 * word + block, &both, sizeof(both));
+    }
   }
-  const Words first = (c0 & 0xffffffff) | c1 << 32, second = (c2 & 0xffffffff) | c3 << 32;
-  std::memcpy(out.data(), &first, sizeof(first));
-  std::memcpy(out.data() + 2 * detail::philox_lanes, &second, sizeof(second));
 }
 
 }  // namespace fedval::random

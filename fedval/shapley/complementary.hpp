@@ -45,7 +45,7 @@ struct Complementary {
         t -= parts;
         continue;
       }
-      Draws(setting.seed, first_circle + j).order(order);
+      Draws(setting.seed, first_circle + j).permutation(order);
       for (std::size_t k = 0; k < j; ++k) drawn.insert(order[(t * j + k) % n]);
       return ask_pair(drawn, n, unit);
     }

@@ -72,7 +72,7 @@ struct OrderDesign {
   MeanTally tally(const Setting& setting) const { return MeanTally(setting.n); }
   void ask(Unit& unit, const Setting& setting, const MeanTally&) const {
     std::vector<std::uint32_t> order(setting.n);
-    unit.draws(setting).order(order);
+    unit.draws(setting).permutation(order);
     static_cast<const Orders&>(*this).ask_orders(order, unit.coalitions);
   }
   void fold(const Unit& unit, const Setting& setting, MeanTally& tally) const {
@@ -163,7 +163,7 @@ struct Truncated {
   bool near(double value, const Setting& setting) const { return std::abs(setting.all - value) <= tolerance; }
   static std::vector<std::uint32_t> order_of(const Unit& unit, const Setting& setting) {
     std::vector<std::uint32_t> order(setting.n);
-    unit.draws(setting).order(order);
+    unit.draws(setting).permutation(order);
     return order;
   }
 };

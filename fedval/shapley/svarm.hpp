@@ -139,7 +139,7 @@ class Svarm::Plan {
         t -= parts;
         continue;
       }
-      Draws(setting.seed, first_circle + j).order(order);
+      Draws(setting.seed, first_circle + j).permutation(order);
       Coalition part;
       for (std::size_t k = 0; k < smaller; ++k) part.insert(order[(t * smaller + k) % n]);
       unit.coalitions.push_back(j == smaller ? part : part.complement(n));

@@ -21,6 +21,8 @@ struct TopK {
   std::size_t ties = 0;   ///< entries equal to it that belong to the k
 };
 
+struct RandomOperations;  // fedval/random/device.hpp
+
 /// One table a backend. All views handed to it have this table as their device; sizes agree.
 struct DeviceOperations {
   const char* name;
@@ -40,6 +42,8 @@ struct DeviceOperations {
   void (*read)(const Piece& piece, std::size_t begin, std::span<double> out);
   /// Writes values to entries [begin, begin + values.size()) of one piece.
   void (*write)(const Piece& piece, std::size_t begin, std::span<const double> values);
+  /// Null where random numbers are drawn on the host and written.
+  const RandomOperations* random = nullptr;
 };
 
 inline void TensorView::read(std::size_t begin, std::span<double> out) const {

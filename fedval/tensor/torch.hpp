@@ -16,6 +16,7 @@
 
 #include <limits>
 
+#include "fedval/random/torch.hpp"
 #include "fedval/tensor/std.hpp"
 
 namespace fedval {
@@ -179,8 +180,16 @@ inline void write(const Piece& piece, std::size_t begin, std::span<const double>
   overwrite(piece, begin, at::from_blob(const_cast<double*>(values.data()), {count}, at::kDouble));
 }
 
-inline constexpr DeviceOperations operations{"LibTorch", gram, combine, top_k, squared_singular_values,
-                                             read,       write};
+inline void fill_random(const random::Sequence& sequence, std::uint64_t begin, const Piece& piece) {
+  if (piece.size == 0) return;
+  const at::Tensor& target = tensor_of(piece);
+  overwrite(piece, 0, numbers(sequence, begin, piece.size, target.device()).to(target.scalar_type()));
+}
+
+inline constexpr RandomOperations random_operations{fill_random};
+
+inline constexpr DeviceOperations operations{
+    "LibTorch", gram, combine, top_k, squared_singular_values, read, write, &random_operations};
 
 inline ScalarType scalar_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {

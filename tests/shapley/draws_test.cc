@@ -72,9 +72,9 @@ TEST_CASE("orders are uniform over all 24 of four players, from one stream and f
   Draws stream(seed, 0);
   for (std::size_t k = 0; k < draws; ++k) {
     std::array<std::uint32_t, 4> order{};
-    stream.order(order);
+    stream.permutation(order);
     ++one[order];
-    Draws(seed, k).order(order);  // what it held before does not matter
+    Draws(seed, k).permutation(order);  // what it held before does not matter
     ++many[order];
   }
   for (const auto& counts : {one, many}) {
