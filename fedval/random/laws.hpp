@@ -29,6 +29,11 @@ namespace detail {
 inline constexpr std::size_t tile_words = 128;
 using TileWords = std::array<std::uint32_t, tile_words>;
 
+/// Which words a law's numbers come from; a Laplace number and its sign share theirs. Never 0: Stream's.
+constexpr std::uint32_t words_of(Law law) {
+  return static_cast<std::uint32_t>(law == Law::laplace_sign ? Law::laplace : law) + 1;
+}
+
 /// Numbers that a tile's words become.
 constexpr std::size_t tile_numbers(Law law) { return law == Law::rademacher ? 32 * tile_words : tile_words; }
 

@@ -42,7 +42,7 @@ namespace detail {
 inline void tile_of(const Sequence& sequence, std::uint64_t tile, TileWords& words) {
   const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
   const auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
-  const auto law = static_cast<std::uint32_t>(sequence.law) + 1;
+  const std::uint32_t law = words_of(sequence.law);
   for (std::size_t half = 0; half < 2; ++half) {
     const std::uint64_t block = 32 * tile + 16 * half;
     philox_sixteen({low(block), law << 16 | high(block), low(sequence.key.stream), high(sequence.key.stream)},

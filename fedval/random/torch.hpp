@@ -38,7 +38,7 @@ inline at::Tensor tile_words(const random::Sequence& sequence, std::uint64_t fir
     return static_cast<std::int64_t>(x >> (32 * part) & 0xffffffff);
   };
   Tensor c0 = block.bitwise_and(low_word);
-  Tensor c1 = block.bitwise_right_shift(32).add_((static_cast<std::int64_t>(sequence.law) + 1) << 16);
+  Tensor c1 = block.bitwise_right_shift(32).add_(std::int64_t{random::detail::words_of(sequence.law)} << 16);
   Tensor c2 = at::full_like(block, word(sequence.key.stream, 0));
   Tensor c3 = at::full_like(block, word(sequence.key.stream, 1));
   std::int64_t k0 = word(sequence.key.seed, 0), k1 = word(sequence.key.seed, 1);

@@ -21,6 +21,9 @@ struct TopK {
   std::size_t ties = 0;   ///< entries equal to it that belong to the k
 };
 
+/// Operations entry by entry: a b; max(a, b); the sign of a, 0 for 0; a / (sqrt(b) + parameter), 0 for a = 0.
+enum class Elementwise : std::uint8_t { product, maximum, sign, over_root };
+
 struct RandomOperations;  // fedval/random/device.hpp
 
 /// One table a backend. All views handed to it have this table as their device; sizes agree.
@@ -44,6 +47,12 @@ struct DeviceOperations {
   void (*write)(const Piece& piece, std::size_t begin, std::span<const double> values);
   /// Null where random numbers are drawn on the host and written.
   const RandomOperations* random = nullptr;
+  /// A flat tensor of doubles, all zero, beside `like`; its piece owns it. Null where none can be made.
+  TensorView (*zeros)(const Piece& like, std::size_t size) = nullptr;
+  /// out = op(inputs) entry by entry, in double; `out` may be one of them. Null where steps that need it are
+  /// not offered.
+  void (*elementwise)(Elementwise op, std::span<const TensorView> inputs, double parameter,
+                      const MutableTensorView& out) = nullptr;
 };
 
 inline void TensorView::read(std::size_t begin, std::span<double> out) const {

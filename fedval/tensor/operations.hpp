@@ -97,6 +97,42 @@ inline void combine_normalised(std::span<const double> weights, std::span<const 
   }
 }
 
+/// out = op(inputs) entry by entry, computed in double and rounded once. O(D). Error when sizes or places
+/// differ. `out` may be one of the inputs.
+inline void elementwise(Elementwise op, std::span<const TensorView> inputs, double parameter,
+                        const MutableTensorView& out) {
+  const std::size_t arity = op == Elementwise::sign ? 1 : 2;
+  if (inputs.size() != arity) fail("elementwise: ", inputs.size(), " tensors for an operation of ", arity);
+  std::vector<TensorView> all(inputs.begin(), inputs.end());
+  all.push_back(out);
+  if (const DeviceOperations* device = detail::common_device(all, {})) {
+    if (device->elementwise == nullptr) fail("tensors of ", device->name, " have no elementwise operations");
+    return device->elementwise(op, inputs, parameter, out);
+  }
+  const auto compute = [op, parameter](double x, double y) {
+    switch (op) {
+      case Elementwise::product:
+        return x * y;
+      case Elementwise::maximum:
+        return std::isnan(x) || x > y ? x : y;
+      case Elementwise::sign:
+        return x > 0 ? 1.0 : x < 0 ? -1.0 : x;
+      default:
+        return x == 0 ? x : x / (std::sqrt(y) + parameter);
+    }
+  };
+  detail::for_each_slice(out.size(), [&](std::size_t begin, std::size_t end) {
+    std::array<double, 512> a, b{};
+    for (; begin < end; begin += a.size()) {
+      const std::size_t count = std::min(a.size(), end - begin);
+      inputs[0].read(begin, {a.data(), count});
+      if (arity == 2) inputs[1].read(begin, {b.data(), count});
+      for (std::size_t k = 0; k < count; ++k) a[k] = compute(a[k], b[k]);
+      out.write(begin, {a.data(), count});
+    }
+  });
+}
+
 /// y = y + alpha x. O(D).
 inline void axpy(double alpha, const TensorView& x, const MutableTensorView& y) {
   combine({&alpha, 1}, {&x, 1}, 1.0, y);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fedval/tensor/device.hpp"
+#include "fedval/tensor/owned.hpp"
 #include "fedval/tensor/view.hpp"
 
 namespace fedval {
@@ -47,6 +48,17 @@ struct nested_container_traits {
   }
 };
 
+/// A container that owns its tensors.
+template <class Container>
+struct owning_container_traits : nested_container_traits<Container> {
+  static Container clone(const Container& c) {
+    Container copy(c);
+    auto part = std::begin(copy);
+    for (const auto& original : c) *part++ = fedval::clone(original);
+    return copy;
+  }
+};
+
 }  // namespace detail
 
 template <FloatingScalar S, class Allocator>
@@ -65,11 +77,11 @@ template <FloatingScalar S, std::size_t N>
 struct tensor_traits<S[N]> : detail::scalar_container_traits<S[N], S> {};
 
 template <Tensor T, class Allocator>
-struct tensor_traits<std::vector<T, Allocator>> : detail::nested_container_traits<std::vector<T, Allocator>> {
+struct tensor_traits<std::vector<T, Allocator>> : detail::owning_container_traits<std::vector<T, Allocator>> {
 };
 
 template <Tensor T, std::size_t N>
-struct tensor_traits<std::array<T, N>> : detail::nested_container_traits<std::array<T, N>> {};
+struct tensor_traits<std::array<T, N>> : detail::owning_container_traits<std::array<T, N>> {};
 
 template <class T, std::size_t N>
 requires Tensor<std::remove_const_t<T>>

@@ -11,8 +11,10 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_svdvals.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 
 #include <limits>
 
@@ -186,10 +188,44 @@ inline void fill_random(const random::Sequence& sequence, std::uint64_t begin, c
   overwrite(piece, 0, numbers(sequence, begin, piece.size, target.device()).to(target.scalar_type()));
 }
 
+inline TensorView view(const at::Tensor& tensor, bool on_device);
+
+inline TensorView zeros(const Piece& like, std::size_t size) {
+  const auto options = at::TensorOptions(tensor_of(like).device()).dtype(at::kDouble);
+  return view(at::zeros({static_cast<std::int64_t>(size)}, options), true);
+}
+
+inline at::Tensor compute(Elementwise op, const std::vector<at::Tensor>& in, double parameter) {
+  switch (op) {
+    case Elementwise::product:
+      return in[0].mul(in[1]);
+    case Elementwise::maximum:
+      return at::maximum(in[0], in[1]);
+    case Elementwise::sign:
+      return in[0].sign();
+    default:
+      return at::where(in[0].eq(0), in[0], in[0].div(in[1].sqrt().add(parameter)));
+  }
+}
+
+inline void elementwise(Elementwise op, std::span<const TensorView> inputs, double parameter,
+                        const MutableTensorView& out) {
+  check_same_device(inputs, out);
+  const std::vector<Flat> flat(inputs.begin(), inputs.end());
+  std::size_t start = 0;
+  for (const Piece& piece : out.pieces()) {
+    std::vector<at::Tensor> in;
+    for (const Flat& tensor : flat) in.push_back(tensor.entries(start, piece.size).to(at::kDouble));
+    if (piece.size > 0) overwrite(piece, 0, compute(op, in, parameter).to(tensor_of(piece).scalar_type()));
+    start += piece.size;
+  }
+}
+
 inline constexpr RandomOperations random_operations{fill_random};
 
 inline constexpr DeviceOperations operations{
-    "LibTorch", gram, combine, top_k, squared_singular_values, read, write, &random_operations};
+    "LibTorch",         gram,  combine,    top_k, squared_singular_values, read, write,
+    &random_operations, zeros, elementwise};
 
 inline ScalarType scalar_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
@@ -224,6 +260,7 @@ template <>
 struct tensor_traits<at::Tensor> {
   static TensorView view(const at::Tensor& tensor) { return detail::torch::view(tensor, !tensor.is_cpu()); }
   static TensorView mutable_view(const at::Tensor& tensor) { return view(tensor); }
+  static at::Tensor clone(const at::Tensor& tensor) { return tensor.detach().clone(); }
 };
 
 /// A view that lets LibTorch compute even where the host could read the memory. Tests of the device path use

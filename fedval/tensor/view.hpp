@@ -265,8 +265,7 @@ class MutableTensorView : public TensorView {
   template <class T>
   requires(!std::is_base_of_v<TensorView, std::remove_cvref_t<T>>) &&
       // NOLINTNEXTLINE(*-explicit-*, *-forwarding-reference-*)
-      MutableTensor<T> MutableTensorView(T&& tensor)
-      : TensorView(of(tensor)) {}
+      MutableTensor<T> MutableTensorView(T&& tensor) : TensorView(of(tensor)) {}
 
   /// Writes `values`, rounded to the tensor's scalar type, to the entries from `begin` on.
   void write(std::size_t begin, std::span<const double> values) const;

@@ -1,0 +1,98 @@
+// Slopes along directions, from function values: a stencil, and what stands in for f(x) where none is asked.
+//
+//   D_i = (sum_k w_k f(x + o_k mu u_i) - baseline_i) / mu
+//
+//   difference      nodes (o: w)                       baseline                     queries    exact for
+//   forward         0: -1, 1: 1                                                     m + 1      linear f
+//   central         1: 1/2, -1: -1/2                                                2 m        quadratic f
+//   five_point      1: 2/3, -1: -2/3, 2: -1/12, -2: 1/12                            4 m        quartic f
+//   one_point       1: 1                                                            m
+//   leave_one_out   1: 1                               mean of the others' values   m
+//   residual        1: 1                               the value one step earlier   m
+//
+// Sources: Flaxman, Kalai, McMahan, SODA 2005 (one point); Zhang, Zhou, Ji, Zavlanos, arXiv:2006.10820
+// (residual); Salimans, Ho, Chen, Sidor, Sutskever, arXiv:1703.03864 (baselines).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fedval/error.hpp"
+
+namespace fedval::zeroth_order {
+
+/// One evaluation of a stencil: f(x + offset mu u), and its weight in the slope. Offset 0 is f(x), asked
+/// once for all directions.
+struct Node {
+  double offset = 0, weight = 0;
+};
+
+enum class Baseline : std::uint8_t { none, others, previous };
+
+struct Difference {
+  std::string name;
+  std::vector<Node> nodes;
+  Baseline baseline = Baseline::none;
+  int order = 1;  ///< the slope's error is O(mu^order) where f is smooth
+
+  bool asks_point() const {
+    return std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.offset == 0; });
+  }
+  /// Evaluations along each direction.
+  std::size_t per_direction() const { return nodes.size() - (asks_point() ? 1 : 0); }
+  /// Evaluations for m directions, those of a first step beside it left out.
+  std::size_t queries(std::size_t m) const { return m * per_direction() + (asks_point() ? 1 : 0); }
+};
+
+inline const Difference forward{"forward", {{0, -1}, {1, 1}}, Baseline::none, 1};
+inline const Difference central{"central", {{1, 0.5}, {-1, -0.5}}, Baseline::none, 2};
+inline const Difference five_point{
+    "five-point", {{1, 2.0 / 3}, {-1, -2.0 / 3}, {2, -1.0 / 12}, {-2, 1.0 / 12}}, Baseline::none, 4};
+inline const Difference one_point{"one-point", {{1, 1}}, Baseline::none, 1};
+inline const Difference leave_one_out{"leave-one-out", {{1, 1}}, Baseline::others, 1};
+inline const Difference residual{"residual", {{1, 1}}, Baseline::previous, 1};
+
+/// Error unless the stencil is one: offsets that differ, and slopes of constants that are zero where no
+/// baseline takes them away (one point is the exception that its source makes).
+inline void check(const Difference& difference, std::size_t m) {
+  for (std::size_t k = 0; k < difference.nodes.size(); ++k)
+    for (std::size_t j = 0; j < k; ++j)
+      if (difference.nodes[k].offset == difference.nodes[j].offset)
+        fail("zeroth_order: the ", difference.name, " difference has two nodes at ",
+             difference.nodes[k].offset);
+  if (difference.per_direction() == 0)
+    fail("zeroth_order: the ", difference.name, " difference asks nothing along a direction");
+  if (difference.baseline == Baseline::others && m < 2)
+    fail("zeroth_order: ", difference.name, " needs at least 2 directions");
+}
+
+/// The m slopes. `point` is f(x), used where a node asks for it; values are direction by direction, in the
+/// order of the nodes that are not at the point; `previous` holds each direction's stencil of one step
+/// earlier where the baseline is that. Leaves the stencils in `stencils`.
+inline std::vector<double> slopes(const Difference& difference, double point, std::span<const double> values,
+                                  std::span<const double> previous, double smoothing,
+                                  std::vector<double>& stencils) {
+  const std::size_t m = values.size() / difference.per_direction();
+  stencils.assign(m, 0.0);
+  for (std::size_t i = 0; i < m; ++i) {
+    const double* value = values.data() + i * difference.per_direction();
+    for (const Node& node : difference.nodes)
+      stencils[i] += node.weight * (node.offset == 0 ? point : *value++);
+  }
+  std::vector<double> result(m);
+  const double sum = std::accumulate(stencils.begin(), stencils.end(), 0.0);
+  for (std::size_t i = 0; i < m; ++i) {
+    double baseline = 0;
+    if (difference.baseline == Baseline::others) baseline = (sum - stencils[i]) / static_cast<double>(m - 1);
+    if (difference.baseline == Baseline::previous) baseline = previous[i];
+    result[i] = (stencils[i] - baseline) / smoothing;
+  }
+  return result;
+}
+
+}  // namespace fedval::zeroth_order

@@ -1,0 +1,150 @@
+// Gradients of B independent functions at once, as a black-box model on a batch is: f_b sees x_b only, and
+// one call of f gives all B values.
+//
+//   x: [B, ...],  f(x): B values;  row b of the estimate is f_b's gradient at x_b, along directions of its
+//   own
+//
+// B gradients for the calls of one. Directions shared by a batch would make the errors of its rows one error.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "fedval/zeroth_order/gradient.hpp"
+
+namespace fedval::zeroth_order {
+
+/// A function of a batch: gives one number a sample, as a range or as a tensor.
+template <class F, class X>
+concept BatchObjective = requires(F& f, const X& x) {
+  f(x);
+};
+
+template <class X>
+struct PerSampleGradient {
+  X gradient;                               ///< of x's type and shape
+  std::vector<std::vector<double>> slopes;  ///< [b][i]
+  std::vector<double> values;               ///< f_b(x_b), where the difference asks for it
+  double smoothing = 0;
+  std::size_t calls = 0;    ///< of f
+  std::size_t queries = 0;  ///< calls times B: what a black box counts
+};
+
+namespace detail {
+
+/// The B values that f gave. Error when there are not B, or one is not finite: sample and direction are
+/// named.
+template <class Values>
+std::vector<double> sample_values(const Values& found, std::size_t batch, const Place& place) {
+  std::vector<double> values;
+  if constexpr (Tensor<Values>) {
+    const TensorView view(found);
+    values.resize(view.size());
+    view.read(0, values);
+  } else {
+    for (const auto& value : found) values.push_back(static_cast<double>(value));
+  }
+  if (values.size() != batch)
+    fail("zeroth_order: the function gave ", values.size(), " values for ", batch, " samples");
+  for (std::size_t b = 0; b < batch; ++b) try {
+      check_value(values[b], place.direction, place.displacement);
+    } catch (const Error& error) {
+      fail(error.what(), " for sample ", b);
+    }
+  return values;
+}
+
+/// out = x + displacement times each sample's direction, x and out of B rows.
+inline void displace_rows(const TensorView& x, double displacement, std::span<const Direction> directions,
+                          const MutableTensorView& out) {
+  const std::size_t d = x.size() / directions.size();
+  std::vector<double> all(x.size());
+  fedval::detail::for_each_index(directions.size(), x.size(), [&](std::size_t b) {
+    read(directions[b], 0, std::span(all).subspan(b * d, d));
+  });
+  if (x.device() != nullptr) {
+    const MutableTensorView moved = zeros_like(x);
+    moved.write(0, all);
+    const std::array<double, 2> weights{1, displacement};
+    const std::array<TensorView, 2> terms{x, moved};
+    return fedval::combine(weights, terms, 0, out);
+  }
+  const std::array<double, 2> weights{1, displacement};
+  const std::array<TensorView, 2> terms{x, all};
+  fedval::combine(weights, terms, 0, out);
+}
+
+}  // namespace detail
+
+/// The gradients of the B functions at the rows of x, B its first extent. Options as for gradient(); `step`
+/// numbers the estimate, and sample b draws from (seed, step, b). m + 1 or 2 m or m calls of f. Error when x
+/// has no rows, f gives not B values or one that is not finite, the budget (of calls times B) is short, or
+/// the difference is residual.
+template <class F, MutableTensor X>
+requires BatchObjective<F, X> PerSampleGradient<X> per_sample_gradient(F&& f, const X& x,
+                                                                       const GradientOptions& options = {},
+                                                                       std::uint64_t step = 0) {
+  const TensorView view(x);
+  if (view.rank() == 0 || view.size() == 0) fail("zeroth_order: a batch without samples");
+  const Difference& difference = options.difference;
+  check(difference, options.directions.count);
+  if (difference.baseline == Baseline::previous)
+    fail("zeroth_order: no residual differences for a batch of functions");
+  check_finite(view, "zeroth_order: x");
+  const auto batch = static_cast<std::size_t>(view.shape()[0]);
+  const std::size_t d = view.size() / batch, m = options.directions.count;
+  if (step >= std::uint64_t{1} << 32 || batch >= std::uint64_t{1} << 32)
+    fail("zeroth_order: a step or a batch beyond 2^32");
+
+  std::vector<Draw> draws(batch);
+  fedval::detail::for_each_index(batch, batch * m * d, [&](std::size_t b) {
+    draws[b] = detail::draw_directions(options.directions, d, {options.seed, step << 32 | b});
+  });
+  PerSampleGradient<X> result{clone(x), {}, {}, 0, difference.queries(m), 0};
+  result.smoothing = options.smoothing ? detail::checked_smoothing(*options.smoothing)
+                                       : default_smoothing(difference, draws[0], view);
+  result.queries = result.calls * batch;
+  if (options.budget != nullptr) options.budget->take(result.queries);
+
+  X point = clone(x);
+  const Sample sample = detail::samples(options.seed, step, 1, true).front();
+  std::vector<std::vector<double>> values(batch);
+  for (const detail::Place& place : detail::places(difference, m, result.smoothing)) {
+    if (place.displacement != 0) {
+      std::vector<Direction> directions;
+      for (const Draw& draw : draws) directions.push_back(draw.probes[place.direction]);
+      detail::displace_rows(x, place.displacement, directions, point);
+    }
+    std::vector<double> found;
+    if constexpr (requires { f(point, sample); }) {
+      found = detail::sample_values(f(std::as_const(point), sample), batch, place);
+    } else {
+      found = detail::sample_values(f(std::as_const(point)), batch, place);
+    }
+    for (std::size_t b = 0; b < batch; ++b) values[b].push_back(found[b]);
+  }
+
+  result.slopes.resize(batch);
+  if (difference.asks_point()) result.values.resize(batch);
+  std::vector<double> gradients(view.size());
+  fedval::detail::for_each_index(batch, batch * m * d, [&](std::size_t b) {
+    double at = 0;
+    if (difference.asks_point()) {
+      result.values[b] = at = values[b].front();
+      values[b].erase(values[b].begin());
+    }
+    std::vector<double> stencils;
+    result.slopes[b] = slopes(difference, at, values[b], {}, result.smoothing, stencils);
+    const WeightedSum sum = combine(options.combination, draws[b], result.slopes[b], d);
+    accumulate(sum.weights, sum.directions, 0, std::span(gradients).subspan(b * d, d));
+  });
+  MutableTensorView(result.gradient).write(0, gradients);
+  return result;
+}
+
+}  // namespace fedval::zeroth_order

@@ -1,0 +1,213 @@
+// The smoothing radius that balances the difference's error with the noise of f, measured.
+//
+//   noise      s: f at 9 points close together, s_k^2 = (k!)^2 / (2k)! mean (k-th difference)^2; a smooth f's
+//              part dies out with k, the noise's stays (ECNoise)
+//   forward    2 sqrt(s / |f''|),  found as the h with r(h) = |f(4h) - 4 f(h) + 3 f(0)| / (8 s)  in [1.5, 6]
+//   central    (3 s / |f'''|)^(1/3),  r(h) = |f(3h) - 3 f(h) + 3 f(-h) - f(-3h)| / (8 s)  in [1.5, 6]
+//
+// r is below the range where noise hides the difference's error, above it where that error is the larger;
+// bisection needs no derivative. Along a direction u of the law that will be used: h is its mu.
+// Sources: More and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33, 2011; Shi, Xie, Xuan,
+// Nocedal, "Adaptive finite-difference interval estimation for noisy derivative-free optimization", SIAM J.
+// Sci. Comput. 44, 2022.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "fedval/zeroth_order/gradient.hpp"
+
+namespace fedval::zeroth_order {
+
+struct SmoothingOptions {
+  Directions directions = sphere(3);  ///< the law whose mu is wanted; the median over its directions is taken
+  Difference difference = central;    ///< of order 1 or 2
+  std::optional<double> noise;        ///< s, where known: a standard deviation or a bound
+  std::uint64_t seed = 0;
+  bool common_random_numbers = true;  ///< as the estimates will be: noise that all points share is none
+};
+
+struct Smoothing {
+  double radius = 0;         ///< mu
+  double noise = 0;          ///< s
+  bool noise_found = true;   ///< false: no level showed, and rounding of f was taken
+  bool within_range = true;  ///< false: for a direction no h had r in [1.5, 6] (f linear, or too noisy)
+  std::size_t queries = 0;
+};
+
+namespace detail {
+
+enum class NoiseVerdict : std::uint8_t { found, too_close, too_far };
+
+/// The noise of values at equally spaced points, by their difference table.
+inline std::pair<NoiseVerdict, double> noise_of(std::vector<double> values) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const double largest = std::max(std::abs(*low), std::abs(*high));
+  if (*high - *low > 0.1 * largest) return {NoiseVerdict::too_far, 0};
+  const std::size_t n = values.size();
+  std::vector<double> level(n), mixed(n);
+  double gamma = 1;
+  for (std::size_t k = 1; k < n; ++k) {
+    double squares = 0, least = std::numeric_limits<double>::infinity(), most = -least;
+    std::size_t zeros = 0;
+    for (std::size_t i = 0; i + k < n; ++i) {
+      values[i] = values[i + 1] - values[i];
+      squares += values[i] * values[i];
+      least = std::min(least, values[i]);
+      most = std::max(most, values[i]);
+      zeros += values[i] == 0 ? 1 : 0;
+    }
+    if (k == 1 && 2 * zeros >= n - 1) return {NoiseVerdict::too_close, 0};
+    const auto order = static_cast<double>(k);
+    gamma *= 0.5 * order / (2 * order - 1);
+    level[k] = std::sqrt(gamma * squares / static_cast<double>(n - k));
+    mixed[k] = least < 0 && most > 0 ? 1 : 0;
+  }
+  for (std::size_t k = 1; k + 2 < n; ++k) {
+    const auto [least, most] = std::minmax({level[k], level[k + 1], level[k + 2]});
+    if (most <= 4 * least && mixed[k] != 0) return {NoiseVerdict::found, level[k]};
+  }
+  return {NoiseVerdict::too_far, 0};
+}
+
+/// f along one direction, asked with the samples that estimates use, and counted.
+template <class F, class X>
+class Line {
+ public:
+  Line(F& f, const X& x, Direction direction, random::Stream& samples, bool common)
+      : f_(f),
+        x_(x),
+        point_(clone(x)),
+        direction_(std::move(direction)),
+        stream_(samples),
+        common_(common),
+        sample_{samples()} {}
+
+  /// f(x + h u); not finite values are returned as they are.
+  double at(double h) {
+    ++queries_;
+    displace(x_, h, direction_, point_);
+    return ask_one<F, X>(f_, point_, common_ ? sample_ : Sample{stream_()});
+  }
+  std::size_t queries() const { return queries_; }
+
+ private:
+  F& f_;
+  const X& x_;
+  X point_;
+  Direction direction_;
+  random::Stream& stream_;
+  bool common_;
+  Sample sample_;
+  std::size_t queries_ = 0;
+};
+
+/// s along a line; none where no spacing shows one.
+template <class L>
+std::optional<double> noise_along(L& line, double spacing, double& largest) {
+  constexpr int half = 4;
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    std::vector<double> values;
+    for (int k = -half; k <= half; ++k) {
+      values.push_back(line.at(k * spacing));
+      check_value(values.back(), 0, k * spacing);
+      largest = std::max(largest, std::abs(values.back()));
+    }
+    const auto [verdict, noise] = noise_of(values);
+    if (verdict == NoiseVerdict::found) return noise;
+    spacing *= verdict == NoiseVerdict::too_close ? 100 : 0.01;
+  }
+  return std::nullopt;
+}
+
+/// The h whose ratio is in range, or the last one tried; at most `most`.
+template <class L>
+std::pair<double, bool> bisect(L& line, double noise, int order, double h, double most) {
+  constexpr double lowest = 1.5, highest = 6;
+  double below = 0, above = std::numeric_limits<double>::infinity();
+  const double point = order == 1 ? line.at(0) : 0;
+  if (order == 1) check_value(point, 0, 0);
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    const double error = order == 1 ? line.at(4 * h) - 4 * line.at(h) + 3 * point
+                                    : line.at(3 * h) - 3 * line.at(h) + 3 * line.at(-h) - line.at(-3 * h);
+    const double ratio = std::abs(error) / (8 * noise);  // NaN where f left its domain: h is too large
+    if (ratio < lowest) {
+      below = h;
+    } else if (!(ratio <= highest)) {
+      above = h;
+    } else {
+      return {h, true};
+    }
+    if (std::isinf(above)) {
+      if (h >= most) return {most, false};
+      h = std::min(most, 4 * h);
+    } else {
+      h = below == 0 ? h / 4 : (below + above) / 2;
+    }
+    if (!(h > 0)) break;
+  }
+  return {h, false};
+}
+
+}  // namespace detail
+
+/// Measures f's noise at x and the radius that suits it. About 20 to 60 queries. Error when f is not finite
+/// near x, or the difference is not forward- or central-like.
+template <class F, MutableTensor X>
+requires Objective<F, X> Smoothing choose_smoothing(F&& f, const X& x, const SmoothingOptions& options = {}) {
+  const Difference& difference = options.difference;
+  if (difference.order > 2 || difference.name == one_point.name || difference.name == residual.name)
+    fail("zeroth_order: no rule for the smoothing of ", difference.name, " differences");
+  const TensorView view(x);
+  check_finite(view, "zeroth_order: x");
+  const Draw draw = detail::draw_directions(options.directions, view.size(), {options.seed, 0});
+  const double start = default_smoothing(difference, draw, view);
+  const double scale = std::max(1.0, norm(view) / std::sqrt(static_cast<double>(view.size()))) / draw.entry;
+  random::Stream samples(options.seed, 0);
+
+  Smoothing result;
+  double largest = 0;
+  if (options.noise) {
+    if (!(*options.noise >= 0 && std::isfinite(*options.noise)))
+      fail("zeroth_order: a noise of ", *options.noise);
+    result.noise = *options.noise;
+  } else {
+    std::vector<double> found;
+    for (const Direction& direction : draw.probes) {
+      detail::Line<std::remove_reference_t<F>, X> line(f, x, direction, samples,
+                                                       options.common_random_numbers);
+      if (const auto noise = detail::noise_along(line, start / 100, largest)) found.push_back(*noise);
+      result.queries += line.queries();
+    }
+    result.noise_found = !found.empty();
+    std::sort(found.begin(), found.end());
+    if (result.noise_found) result.noise = found[found.size() / 2];
+  }
+  const double rounding = std::numeric_limits<double>::epsilon() * largest;
+  result.noise = std::max(result.noise, rounding);
+  if (result.noise == 0) {  // told that there is none, or f is zero: what rounding asks for
+    result.radius = start;
+    return result;
+  }
+  std::vector<double> radii;
+  for (const Direction& direction : draw.probes) {
+    detail::Line<std::remove_reference_t<F>, X> line(f, x, direction, samples, options.common_random_numbers);
+    const auto [radius, within] = detail::bisect(line, result.noise, difference.order, start, scale);
+    radii.push_back(radius);
+    result.within_range = result.within_range && within;
+    result.queries += line.queries();
+  }
+  std::sort(radii.begin(), radii.end());
+  result.radius = radii[radii.size() / 2];
+  return result;
+}
+
+}  // namespace fedval::zeroth_order

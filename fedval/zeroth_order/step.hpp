@@ -1,0 +1,257 @@
+// What is done with an estimate: x moves by a step that has its own memory, in double, where x lies.
+//
+//   Sgd      b = momentum b + g;  x -= rate b                     (Nesterov: x -= rate (g + momentum b))
+//   Sign     x -= rate sign(g)
+//   Adam     m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  x -= rate (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) +
+//   eps) AdaMm    m, v as above;  vhat = max(vhat, v);  x -= rate m / sqrt(vhat)
+//
+// Sources: Polyak 1964 and Nesterov 1983; Liu, Chen, Chen, Hong, "signSGD via zeroth-order oracle", ICLR
+// 2019; Kingma and Ba, ICLR 2015; Chen, Liu, Xu, Li, Lin, Hong, Cox, "ZO-AdaMM", NeurIPS 2019.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fedval/error.hpp"
+#include "fedval/tensor/operations.hpp"
+#include "fedval/tensor/owned.hpp"
+
+namespace fedval::zeroth_order {
+
+/// Something that moves x against g; `factor` multiplies its rate (a schedule).
+template <class S>
+concept Step = requires(S& step, const MutableTensorView& x, const TensorView& g) {
+  step.apply(x, g, 1.0);
+};
+
+namespace detail {
+
+/// A flat tensor of doubles beside x that a step keeps; zeros at first. Copies have memory of their own.
+class Memory {
+ public:
+  Memory() = default;
+  Memory(const Memory& other) : restored_(other.values()) {}
+  Memory(Memory&&) noexcept = default;
+  Memory& operator=(Memory other) noexcept {
+    std::swap(tensor_, other.tensor_);
+    std::swap(restored_, other.restored_);
+    return *this;
+  }
+  ~Memory() = default;
+
+  /// The tensor, beside x. Error when it was made for another size.
+  const MutableTensorView& beside(const TensorView& x) {
+    const std::size_t size = tensor_.given()     ? tensor_.size()
+                             : restored_.empty() ? x.size()
+                                                 : restored_.size();
+    if (size != x.size()) fail("zeroth_order: a step for ", size, " entries got ", x.size());
+    if (!tensor_.given()) {
+      tensor_ = zeros_like(x);
+      tensor_.write(0, restored_);
+      restored_.clear();
+    }
+    return tensor_;
+  }
+
+  template <class Archive>
+  void fields(Archive& archive) {
+    std::vector<double> all = values();
+    archive.state("values", all);
+    *this = Memory();
+    restored_ = std::move(all);
+  }
+
+ private:
+  std::vector<double> values() const {
+    if (!tensor_.given()) return restored_;
+    std::vector<double> all(tensor_.size());
+    tensor_.read(0, all);
+    return all;
+  }
+
+  MutableTensorView tensor_;
+  std::vector<double> restored_;
+};
+
+/// out = keep out + weight g
+inline void blend(double keep, double weight, const TensorView& g, const MutableTensorView& out) {
+  combine({&weight, 1}, {&g, 1}, keep, out);
+}
+
+inline void check_rate(double rate, std::string_view name) {
+  if (!(rate > 0 && std::isfinite(rate))) fail(name, ": a rate of ", rate, " is not positive");
+}
+
+inline void check_decay(double decay, std::string_view name) {
+  if (!(decay >= 0 && decay < 1)) fail(name, ": ", decay, " is not in [0, 1)");
+}
+
+/// m and v of the adaptive steps.
+class Moments {
+ public:
+  void add(const TensorView& g, double beta1, double beta2) {
+    blend(beta1, 1 - beta1, g, mean.beside(g));
+    const MutableTensorView squares = zeros_like(g);
+    const std::array<TensorView, 2> twice{g, g};
+    elementwise(Elementwise::product, twice, 0, squares);
+    blend(beta2, 1 - beta2, squares, square.beside(g));
+  }
+
+  template <class Archive>
+  void fields(Archive& archive) {
+    archive.state("mean", mean);
+    archive.state("square", square);
+  }
+
+  Memory mean, square;
+};
+
+/// x -= rate mean / (sqrt(square) + epsilon); no move where the mean is zero.
+inline void move(const MutableTensorView& x, double rate, const TensorView& mean, const TensorView& square,
+                 double epsilon) {
+  const MutableTensorView ratio = zeros_like(x);
+  const std::array<TensorView, 2> both{mean, square};
+  elementwise(Elementwise::over_root, both, epsilon, ratio);
+  axpy(-rate, ratio, x);
+}
+
+}  // namespace detail
+
+struct SgdOptions {
+  double rate = 1e-3, momentum = 0;
+  bool nesterov = false;
+};
+
+/// O(D) a step; with momentum D doubles.
+class Sgd {
+ public:
+  static constexpr std::string_view name = "Sgd";
+
+  explicit Sgd(SgdOptions options = {}) : options_(options) {
+    detail::check_rate(options_.rate, name);
+    detail::check_decay(options_.momentum, name);
+  }
+
+  void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    const double rate = factor * options_.rate;
+    if (options_.momentum == 0) return axpy(-rate, g, x);
+    const MutableTensorView& velocity = velocity_.beside(x);
+    detail::blend(options_.momentum, 1, g, velocity);
+    if (options_.nesterov) axpy(-rate, g, x);
+    axpy(options_.nesterov ? -rate * options_.momentum : -rate, velocity, x);
+  }
+
+  template <class Archive>
+  void fields(Archive& archive) {
+    archive.option("momentum", options_.momentum);
+    archive.state("velocity", velocity_);
+  }
+
+ private:
+  SgdOptions options_;
+  detail::Memory velocity_;
+};
+
+/// O(D) a step, no memory.
+class Sign {
+ public:
+  static constexpr std::string_view name = "Sign";
+
+  explicit Sign(double rate = 1e-3) : rate_(rate) { detail::check_rate(rate_, name); }
+
+  void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    const MutableTensorView signs = zeros_like(x);
+    elementwise(Elementwise::sign, {&g, 1}, 0, signs);
+    axpy(-factor * rate_, signs, x);
+  }
+
+  template <class Archive>
+  void fields(Archive&) {}
+
+ private:
+  double rate_;
+};
+
+struct AdamOptions {
+  double rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+};
+
+/// O(D) a step; 2 D doubles.
+class Adam {
+ public:
+  static constexpr std::string_view name = "Adam";
+
+  explicit Adam(AdamOptions options = {}) : options_(options) {
+    detail::check_rate(options_.rate, name);
+    detail::check_decay(options_.beta1, name);
+    detail::check_decay(options_.beta2, name);
+    if (!(options_.epsilon > 0)) fail("Adam: epsilon ", options_.epsilon, " is not positive");
+  }
+
+  void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    moments_.add(g, options_.beta1, options_.beta2);
+    ++steps_;
+    const auto t = static_cast<double>(steps_);
+    const double first = 1 - std::pow(options_.beta1, t), root = std::sqrt(1 - std::pow(options_.beta2, t));
+    detail::move(x, factor * options_.rate * root / first, moments_.mean.beside(x), moments_.square.beside(x),
+                 options_.epsilon * root);
+  }
+
+  template <class Archive>
+  void fields(Archive& archive) {
+    archive.option("beta1", options_.beta1);
+    archive.option("beta2", options_.beta2);
+    archive.state("steps", steps_);
+    archive.state("moments", moments_);
+  }
+
+ private:
+  AdamOptions options_;
+  detail::Moments moments_;
+  std::uint64_t steps_ = 0;
+};
+
+struct AdaMmOptions {
+  double rate = 1e-3, beta1 = 0.9, beta2 = 0.999;
+};
+
+/// O(D) a step; 3 D doubles. An entry whose estimates have all been zero stays.
+class AdaMm {
+ public:
+  static constexpr std::string_view name = "AdaMm";
+
+  explicit AdaMm(AdaMmOptions options = {}) : options_(options) {
+    detail::check_rate(options_.rate, name);
+    detail::check_decay(options_.beta1, name);
+    detail::check_decay(options_.beta2, name);
+  }
+
+  void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    moments_.add(g, options_.beta1, options_.beta2);
+    const MutableTensorView& largest = largest_.beside(x);
+    const std::array<TensorView, 2> both{largest, moments_.square.beside(x)};
+    elementwise(Elementwise::maximum, both, 0, largest);
+    detail::move(x, factor * options_.rate, moments_.mean.beside(x), largest, 0);
+  }
+
+  template <class Archive>
+  void fields(Archive& archive) {
+    archive.option("beta1", options_.beta1);
+    archive.option("beta2", options_.beta2);
+    archive.state("moments", moments_);
+    archive.state("largest", largest_);
+  }
+
+ private:
+  AdaMmOptions options_;
+  detail::Moments moments_;
+  detail::Memory largest_;
+};
+
+}  // namespace fedval::zeroth_order
