@@ -21,7 +21,7 @@
 
 namespace fedval::random {
 
-/// One draw after the other. Faster than Stream, and of its own numbers.
+/// One draw after the other, 2^34 words before they repeat. Faster than Stream, and of its own numbers.
 class Draws {
  public:
   Draws(std::uint64_t seed, std::uint64_t stream) : seed_(seed), stream_(stream) {}

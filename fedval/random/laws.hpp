@@ -108,7 +108,7 @@ inline void gaussian(const TileWords& words, float* out) {
     for (std::size_t k = 0; k < 2; ++k) {
       // v = quadrant (2 bits), angle within it (22 bits), 8 bits that the radius has used.
       const Ints angle = bits_as<Ints>(v[k] >> 8 & 0x3fffff);
-      x[k] = small_float(angle, -2097151.5F) * 0x1.921fb6p-22F;  // in (-pi/4, pi/4)
+      x[k] = small_float(angle << 1 | 1, -4194304.0F) * 0x1.921fb6p-23F;  // in (-pi/4, pi/4), never 0
       xx[k] = times(x[k], x[k]);
     }
     constexpr float s[] = {-0.166666552F, 0.00833217800F, -0.000195172994F};

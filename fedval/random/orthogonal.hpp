@@ -28,8 +28,18 @@ class OrthonormalRows {
   explicit OrthonormalRows(std::size_t rows, std::size_t columns) : rows_(rows, columns) {}
 
   /// The part of `v` that is orthogonal to the rows so far, normalised, becomes the next row; false, and no
-  /// row, where that part is only rounding. O(rows columns).
+  /// row, where that part is only rounding. `v` is left changed. O(rows columns). Error when `v` has not as
+  /// many entries as a row, all rows are there, or an entry is not finite.
   bool add(std::span<double> v) {
+    if (v.size() != rows_.columns())
+      fail("random: a row of ", v.size(), " entries among rows of ", rows_.columns());
+    if (count_ == rows_.rows()) fail("random: all ", count_, " rows are there");
+    double largest = 0;
+    for (const double x : v) largest = std::isnan(x) ? x : std::max(largest, std::abs(x));
+    if (!std::isfinite(largest)) fail("random: a row is not finite");
+    if (largest == 0) return false;
+    const int exponent = std::ilogb(largest);  // squares neither overflow nor vanish; no digit changes
+    for (double& x : v) x = std::ldexp(x, -exponent);
     const double before = length(v);
     remove_from(v);
     const double once = length(v);

@@ -63,7 +63,7 @@ inline void check(const Sequence& sequence, std::uint64_t begin, std::size_t cou
     fail("random: a Walsh row is for Rademacher signs");
   constexpr std::uint64_t most = std::uint64_t{1} << 50;
   if (begin > most || count > most - begin)
-    fail("random: a sequence has 2^50 numbers, not number ", begin + count);
+    fail("random: a sequence has 2^50 numbers, not ", count, " from number ", begin);
 }
 
 /// Calls body(offset, numbers, n) for numbers [begin, begin + count), in order, at most a tile at a time; the

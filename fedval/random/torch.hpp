@@ -95,8 +95,8 @@ inline at::Tensor gaussian(const at::Tensor& words) {
   const Tensor w = pairs.select(1, 0), v = pairs.select(1, 1);
   const Tensor low = w.bitwise_and(0xff).bitwise_left_shift(8).bitwise_or(v.bitwise_and(0xff));
   const Tensor radius = logarithm(w.bitwise_right_shift(8), low, 0.5F, 0xffff, -2.0F).sqrt_();
-  const Tensor x =
-      small_float(v.bitwise_right_shift(8).bitwise_and(0x3fffff), -2097151.5F).mul_(0x1.921fb6p-22F);
+  const Tensor angle = v.bitwise_right_shift(8).bitwise_and_(0x3fffff);
+  const Tensor x = small_float(angle.mul_(2).add_(1), -4194304.0F).mul_(0x1.921fb6p-23F);
   const Tensor xx = x.mul(x);
   const Tensor sine =
       x.add(x.mul(xx).mul_(polynomial(xx, {-0.166666552F, 0.00833217800F, -0.000195172994F})));

@@ -242,7 +242,7 @@ inline Directions guided(std::size_t m, std::span<const TensorView> guides, cons
         z[e] = in * std::sqrt(inside) + out * std::sqrt(outside);
       }
     }
-    Draw result{detail::rows_of(std::move(u)), {}, static_cast<double>(d), 1 / detail::root_dimension(d)};
+    Draw result{detail::rows_of(std::move(u)), {}, 1 / inside, 1 / detail::root_dimension(d)};
     if (guide.unbiased) {
       result.answers = detail::rows_of(std::move(v));
       result.scale = 1;

@@ -32,7 +32,7 @@ struct GradientOptions {
   Directions directions = sphere(16);
   Difference difference = central;
   Combination combination = Combination::plain;
-  std::optional<double> smoothing;    ///< mu; none: default_smoothing(), for functions without noise
+  std::optional<double> smoothing{};  ///< mu; none: default_smoothing(), for functions without noise
   std::uint64_t seed = 0;             ///< of all directions and samples
   bool common_random_numbers = true;  ///< one sample for all points of an estimate, or one for each
   std::size_t batch = 64;             ///< most points that a batched function gets at a time

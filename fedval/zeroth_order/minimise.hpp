@@ -44,10 +44,10 @@ struct Stop {
   std::size_t look_every = 0;    ///< steps between looks at f(x), one query each; 0: only at the end
   std::size_t retune_every = 0;  ///< steps between measurements of mu (smoothing.hpp), from the first; 0:
                                  ///< none. Their queries count, and a last measurement may exceed the limit
-  std::function<double()> evaluate;  ///< a look at x, which moves in place; none: f itself, one query
-  std::function<double(std::size_t iteration)> schedule;    ///< the factor of the step's rate
-  std::function<void(const MutableTensorView& x)> project;  ///< back onto the set x must stay in
-  std::function<bool(const Progress&)> callback;            ///< false: stop
+  std::function<double()> evaluate{};  ///< a look at x, which moves in place; none: f itself, one query
+  std::function<double(std::size_t iteration)> schedule{};    ///< the factor of the step's rate
+  std::function<void(const MutableTensorView& x)> project{};  ///< back onto the set x must stay in
+  std::function<bool(const Progress&)> callback{};            ///< false: stop
 };
 
 template <class X>

@@ -30,7 +30,7 @@ namespace fedval::zeroth_order {
 struct SmoothingOptions {
   Directions directions = sphere(3);  ///< the law whose mu is wanted; the median over its directions is taken
   Difference difference = central;    ///< of order 1 or 2
-  std::optional<double> noise;        ///< s, where known: a standard deviation or a bound
+  std::optional<double> noise{};      ///< s, where known: a standard deviation or a bound
   std::uint64_t seed = 0;
   bool common_random_numbers = true;  ///< as the estimates will be: noise that all points share is none
 };

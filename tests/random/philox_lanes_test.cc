@@ -58,11 +58,10 @@ TEST_CASE("Random123's known answers, from their lanes") {
   const auto word = [](const Blocks& words, std::size_t lane) {
     return Counter{words[lane], words[16 + lane], words[32 + lane], words[48 + lane]};
   };
-  CHECK(word(sixteen({0, 0, 0, 0}, {0, 0}), 0) ==
-        Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(word(sixteen({0, 0, 0, 0}, {0, 0}), 0) == Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
   for (std::uint32_t lane = 0; lane < 16; ++lane)
-    CHECK(word(sixteen({0x243f6a88 - lane, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}), lane) ==
-          Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+    CHECK(word(sixteen({0x243f6a88 - lane, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+               lane) == Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
   const std::uint32_t ones = 0xffffffff;
   CHECK(word(sixteen({ones - 15, ones, ones, ones}, {ones, ones}), 15) ==
         Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});

@@ -17,6 +17,9 @@ constexpr std::string_view promised_output =
 constexpr std::string_view promised_shapley_output =
 #include "tests/readme/shapley_output.inc"
     ;
+constexpr std::string_view promised_gradient_output =
+#include "tests/readme/gradient_output.inc"
+    ;
 
 std::string output_of(const char* program) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> example(popen(program, "r"), pclose);
@@ -32,6 +35,7 @@ std::string output_of(const char* program) {
 TEST_CASE("README's examples print what README says") {
   CHECK(output_of("tests/readme/example") == promised_output);
   CHECK(output_of("tests/readme/shapley") == promised_shapley_output);
+  CHECK(output_of("tests/readme/gradient") == promised_gradient_output);
 }
 
 TEST_CASE("README's own tensor type is a tensor that can be read and written") {
