@@ -43,9 +43,11 @@ void add_limit(const Numbers& numbers, const std::string& name) {
 }
 
 template <class Distribution>
-void add_standard(const Numbers& numbers, const std::string& name, Distribution distribution) {
-  add(name, [=, generator = std::make_shared<std::mt19937>(7)]() mutable {
-    for (float& x : *numbers) x = distribution(*generator);
+void add_standard(const Numbers& numbers, const std::string& name) {
+  const auto generator = std::make_shared<std::mt19937>(7);
+  const auto distribution = std::make_shared<Distribution>();
+  add(name, [=] {
+    for (float& x : *numbers) x = (*distribution)(*generator);
     return (*numbers)[0];
   });
 }
@@ -67,7 +69,7 @@ int main(int argc, char** argv) {
   const at::Tensor tensor = at::from_blob(numbers->data(), {static_cast<std::int64_t>(count)}, at::kFloat);
 
   add_law(numbers, "gaussian", Law::gaussian, 10);
-  add_standard(numbers, "gaussian/1e7/std::normal_distribution", std::normal_distribution<float>());
+  add_standard<std::normal_distribution<float>>(numbers, "gaussian/1e7/std::normal_distribution");
   add("gaussian/1e7/LibTorch", [=] {
     tensor.normal_();
     return (*numbers)[0];
@@ -84,8 +86,7 @@ int main(int argc, char** argv) {
     tensor.uniform_();
     return (*numbers)[0];
   });
-  add_standard(numbers, "uniform/1e7/std::uniform_real_distribution",
-               std::uniform_real_distribution<float>());
+  add_standard<std::uniform_real_distribution<float>>(numbers, "uniform/1e7/std::uniform_real_distribution");
   add_law(numbers, "laplace", Law::laplace, 0);
 
   const auto x = std::make_shared<std::vector<float>>(count, 0.5F);

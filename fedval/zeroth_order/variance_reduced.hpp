@@ -19,7 +19,7 @@
 namespace fedval::zeroth_order {
 
 struct VarianceReducedOptions {
-  GradientOptions estimate{};///< of each step; forward or central, the plain combination or shrink
+  GradientOptions estimate{};  ///< of each step; forward or central, the plain combination or shrink
   Directions snapshot_directions = sphere(64);  ///< of g~
   std::uint64_t components = 1;                 ///< n: f is asked with Sample numbers 0, ..., n - 1
   std::size_t period = 50;                      ///< steps from snapshot to snapshot
