@@ -3,7 +3,7 @@
 //   ./bazelw run //examples:gradients
 //
 // A logistic loss in 60 dimensions, exact, and with an error of 1e-3 an evaluation, where mu is measured
-// first. Means over 200 estimates. Guided directions get the true gradient plus an error of its own length.
+// first. Means over 100 estimates. Guided directions get the true gradient plus an error of its own length.
 #include <cstdio>
 
 #include "examples/gradient_error.hpp"
@@ -12,7 +12,7 @@
 
 int main() {
   using namespace gradient_error;
-  constexpr std::size_t dimension = 60, runs = 200;
+  constexpr std::size_t dimension = 60, runs = 100;
   const Point x(dimension, 0.1);
   for (const double noise : {0.0, 1e-3})
     for (const std::size_t queries : {20, 120}) {

@@ -56,14 +56,10 @@ using Words [[gnu::vector_size(philox_lanes * sizeof(std::uint64_t))]] = std::ui
 #endif
 }
 
-/// Two vectors of blocks whose first counter words are `first` and `second`, beside each other: each product
-/// takes five cycles to come, and the other vector fills them. Leaves word k of the blocks in c[.][k].
-[[gnu::always_inline]] inline void philox_pair(const Words& first, const Words& second,
-                                               const std::array<std::uint32_t, 4>& counter,
-                                               std::array<std::uint32_t, 2> key, Words (&c)[2][4]) {
-  c[0][0] = first;
-  c[1][0] = second;
-  for (std::size_t word = 1; word < 4; ++word) c[0][word] = c[1][word] = Words{} + counter[word];
+/// The ten rounds of several vectors of blocks, side by side: each product takes five cycles to come, and the
+/// other vectors fill them. c[v] holds vector v's counters, then its words.
+template <std::size_t vectors>
+[[gnu::always_inline]] inline void philox_rounds(Words (&c)[vectors][4], std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     for (Words(&block)[4] : c) {
       const Words a = multiply(block[0], 0xD2511F53), b = multiply(block[2], 0xCD9E8D57);
@@ -86,18 +82,31 @@ using Words [[gnu::vector_size(philox_lanes * sizeof(std::uint64_t))]] = std::ui
 
 }  // namespace detail
 
-/// The blocks of `counter`, `counter` + 1, ..., + 15 (in its first word, which must not overflow) as 64 words
-/// at `out`: word 0 of the sixteen blocks, then word 1 of all, word 2, word 3.
-inline void philox_sixteen(const std::array<std::uint32_t, 4>& counter,
-                           const std::array<std::uint32_t, 2>& key, std::uint32_t* out) {
+/// The blocks of `counter`, `counter` + 1, ... (in its first word, which must not overflow), sixteen at a
+/// time `sixteens` times, as 64 words each at `out`: word 0 of the sixteen blocks, then word 1 of all, word
+/// 2, word 3.
+template <std::size_t sixteens = 1>
+void philox_sixteen(const std::array<std::uint32_t, 4>& counter, const std::array<std::uint32_t, 2>& key,
+                    std::uint32_t* out) {
   using namespace detail;
-  for (std::uint32_t block = 0; block < 16; block += 2 * philox_lanes) {
-    Words c[2][4];  // the even blocks and the odd ones: one shift puts them in order
-    const Words even = steps(2) + (counter[0] + block);
-    philox_pair(even, even + 1, counter, key, c);
-    for (std::size_t word = 0; word < 4; ++word) {
-      const Words both = (c[0][word] & 0xffffffff) | c[1][word] << 32;
-      std::memcpy(out + 16 * word + block, &both, sizeof(both));
+  // As many vectors at once as there are registers for: pairs of the even blocks and the odd ones, which one
+  // shift puts in order.
+  constexpr std::size_t pairs = philox_lanes == 8 ? sixteens : 1;
+  for (std::uint32_t first = 0; first < 16 * sixteens; first += 2 * philox_lanes * pairs) {
+    Words c[2 * pairs][4];
+    for (std::uint32_t pair = 0; pair < pairs; ++pair) {
+      c[2 * pair][0] = steps(2) + (counter[0] + first + 2 * philox_lanes * pair);
+      c[2 * pair + 1][0] = c[2 * pair][0] + 1;
+    }
+    for (Words(&block)[4] : c)
+      for (std::size_t word = 1; word < 4; ++word) block[word] = Words{} + counter[word];
+    philox_rounds(c, key);
+    for (std::size_t pair = 0; pair < pairs; ++pair) {
+      const std::size_t block = first + 2 * philox_lanes * pair;
+      for (std::size_t word = 0; word < 4; ++word) {
+        const Words both = (c[2 * pair][word] & 0xffffffff) | c[2 * pair + 1][word] << 32;
+        std::memcpy(out + block / 16 * 64 + 16 * word + block % 16, &both, sizeof(both));
+      }
     }
   }
 }

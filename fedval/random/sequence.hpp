@@ -43,11 +43,10 @@ inline void tile_of(const Sequence& sequence, std::uint64_t tile, TileWords& wor
   const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
   const auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
   const std::uint32_t law = words_of(sequence.law);
-  for (std::size_t half = 0; half < 2; ++half) {
-    const std::uint64_t block = 32 * tile + 16 * half;
-    philox_sixteen({low(block), law << 16 | high(block), low(sequence.key.stream), high(sequence.key.stream)},
-                   {low(sequence.key.seed), high(sequence.key.seed)}, words.data() + 64 * half);
-  }
+  const std::uint64_t block = 32 * tile;
+  philox_sixteen<2>(
+      {low(block), law << 16 | high(block), low(sequence.key.stream), high(sequence.key.stream)},
+      {low(sequence.key.seed), high(sequence.key.seed)}, words.data());
   if (sequence.walsh == 0) return;
   std::uint32_t within = 0;  // the matrix's signs over a word's 32 numbers
   for (std::uint32_t bit = 0; bit < 32; ++bit)

@@ -27,11 +27,13 @@ template <class Container>
 struct nested_container_traits {
   static TensorView view(const Container& c) {
     std::vector<TensorView> parts;
+    parts.reserve(std::size(c));
     for (const auto& part : c) parts.emplace_back(part);
     return join(parts);
   }
   static TensorView mutable_view(Container& c) requires MutableTensor<decltype(*std::begin(c))> {
     std::vector<TensorView> parts;
+    parts.reserve(std::size(c));
     for (auto& part : c) parts.push_back(MutableTensorView(part));
     return join(parts);
   }

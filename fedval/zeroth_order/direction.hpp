@@ -70,7 +70,7 @@ using Part = std::array<double, 4096>;
 
 /// The direction as a flat tensor of doubles beside `like`: drawn there where that can be.
 inline MutableTensorView on_device(const Direction& direction, const TensorView& like) {
-  const MutableTensorView result = zeros_like(like);
+  MutableTensorView result = zeros_like(like);
   if (const auto* generated = std::get_if<Generated>(&direction)) {
     random::fill(generated->sequence, result, generated->begin);
     if (generated->factor != 1) scale(generated->factor, result);

@@ -117,6 +117,7 @@ requires BatchObjective<F, X> PerSampleGradient<X> per_sample_gradient(F&& f, co
   for (const detail::Place& place : detail::places(difference, m, result.smoothing)) {
     if (place.displacement != 0) {
       std::vector<Direction> directions;
+      directions.reserve(batch);
       for (const Draw& draw : draws) directions.push_back(draw.probes[place.direction]);
       detail::displace_rows(x, place.displacement, directions, point);
     }
