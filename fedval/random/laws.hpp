@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "fedval/random/float_lanes.hpp"
 
@@ -155,7 +156,7 @@ inline void laplace_sign(const TileWords& words, float* out) {
 }
 
 /// Bit b of a word is the sign of the word's number b: 0 for +1.
-inline void rademacher(const TileWords& words, float* out) {
+inline void rademacher(std::span<const std::uint32_t> words, float* out) {
   Uints shift;
   for (std::size_t lane = 0; lane < float_lanes; ++lane) shift[lane] = 31 - static_cast<std::uint32_t>(lane);
   for (const std::uint32_t word : words)
@@ -163,8 +164,8 @@ inline void rademacher(const TileWords& words, float* out) {
       store(out, ((Uints{} + (word >> first)) << shift & 0x80000000) | 0x3f800000);
 }
 
-/// A tile's numbers.
-inline void transform(Law law, const TileWords& words, float* out) {
+/// A tile's numbers; signs, which are many a word, only as far as word (last - 1) / 32.
+inline void transform(Law law, const TileWords& words, float* out, std::size_t last = 32 * tile_words) {
   switch (law) {
     case Law::uniform:
       return uniform(words, out);
@@ -175,7 +176,7 @@ inline void transform(Law law, const TileWords& words, float* out) {
     case Law::laplace_sign:
       return laplace_sign(words, out);
     case Law::rademacher:
-      return rademacher(words, out);
+      return rademacher(std::span(words).first((last + 31) / 32), out);
   }
 }
 

@@ -79,7 +79,7 @@ void for_each_tile(const Sequence& sequence, std::uint64_t begin, std::size_t co
     float* target = numbers.data();
     if constexpr (requires { body(done); })
       if (n == length) target = body(done);
-    transform(sequence.law, words, target);
+    transform(sequence.law, words, target, skip + n);
     if constexpr (requires { body(done); }) {
       if (n < length) std::copy_n(numbers.data() + skip, n, body(done));
     } else {

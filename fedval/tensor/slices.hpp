@@ -87,7 +87,12 @@ template <class Body>
 void for_each_slice(std::size_t size, Body&& body) {
   const Slices slices(size);
   const std::size_t count = slices.count();
-  FEDVAL_OMP(omp parallel for num_threads(threads_for(size)) schedule(dynamic, 1) if (threads_for(size) > 1))
+  const int team = threads_for(size);
+  if (team == 1) {  // a team of one is not free either
+    for (std::size_t s = 0; s < count; ++s) body(slices.begin(s), slices.end(s));
+    return;
+  }
+  FEDVAL_OMP(omp parallel for num_threads(team) schedule(dynamic, 1))
   for (std::size_t s = 0; s < count; ++s) body(slices.begin(s), slices.end(s));
 }
 

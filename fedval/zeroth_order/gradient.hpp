@@ -95,12 +95,14 @@ std::vector<double> ask_places(F& f, const X& x, std::span<const Direction> dire
   std::vector<X> points;
   points.reserve(batch);
   for (std::size_t k = 0; k < batch; ++k) points.push_back(clone(x));
+  const TensorView base(x);
+  const std::vector<MutableTensorView> targets(points.begin(), points.end());
   std::vector<double> values(places.size());
   for (std::size_t first = 0; first < places.size(); first += batch) {
     const std::size_t count = std::min(batch, places.size() - first);
     for (std::size_t k = 0; k < count; ++k) {
       const Place& place = places[first + k];
-      displace(x, place.displacement, directions[place.direction], points[k]);
+      displace(base, place.displacement, directions[place.direction], targets[k]);
     }
     ask<F, X>(f, std::span<const X>(points.data(), count), samples.subspan(first, count),
               std::span(values).subspan(first, count));
