@@ -1,23 +1,25 @@
 // Orthonormal vectors drawn from Haar's measure: as likely in any rotation as in another.
 //
-//   g_i Gaussian,  u_i = (I - sum_{j<i} u_j u_j^T) g_i, normalised       (Gram-Schmidt, twice)
+//   g_i Gaussian,  u_i = (I - sum_{j<i} u_j u_j^T) g_i, normalised
 //
+// by Gram-Schmidt, a second time where the first took more than half (of the squared length).
 // This is the QR factorisation of a Gaussian matrix with R's diagonal positive. A factorisation that leaves
 // the diagonal's signs to the reflections is not Haar's. Source: Mezzadri, "How to generate random matrices
 // from the classical compact groups", Notices of the AMS 54, 2007; Eaton, Multivariate Statistics, 1983.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
 #include "fedval/error.hpp"
 #include "fedval/linalg/matrix.hpp"
 #include "fedval/random/fill.hpp"
+#include "fedval/tensor/panel_gram.hpp"
 #include "fedval/tensor/std.hpp"
 
 namespace fedval::random {
@@ -38,13 +40,14 @@ class OrthonormalRows {
     for (const double x : v) largest = std::isnan(x) ? x : std::max(largest, std::abs(x));
     if (!std::isfinite(largest)) fail("random: a row is not finite");
     if (largest == 0) return false;
-    const int exponent = std::ilogb(largest);  // squares neither overflow nor vanish; no digit changes
-    for (double& x : v) x = std::ldexp(x, -exponent);
+    const int exponent = std::ilogb(largest);
+    if (std::abs(exponent) > 400)  // squares might overflow or vanish; no digit changes
+      for (double& x : v) x = std::ldexp(x, -exponent);
     const double before = length(v);
     remove_from(v);
     const double once = length(v);
     if (!(once > 1e-12 * before)) return false;
-    remove_from(v);
+    if (once < 0.7 * before) remove_from(v);  // what little is left has the rounding of all that was taken
     const double twice = length(v);
     std::transform(v.begin(), v.end(), rows_.row(count_++).begin(), [&](double x) { return x / twice; });
     return true;
@@ -54,28 +57,43 @@ class OrthonormalRows {
   const linalg::Matrix<double>& rows() const { return rows_; }
 
  private:
-  /// In the order that slices fix, whatever the number of threads.
+  /// v <- (I - Q^T Q) v, in the order that slices fix, whatever the number of threads. Four rows at a time,
+  /// so that v is read once for all and no sum waits for itself; the last four may be fewer, and then the
+  /// last row stands in for those that are not there, with weight zero.
   void remove_from(std::span<double> v) const {
     if (count_ == 0) return;
-    const std::vector<double> along = fedval::detail::reduce_slices(
+    using fedval::detail::Lanes, fedval::detail::lanes;
+    constexpr std::size_t rows = 4, block = 1024;
+    const auto row = [&](std::size_t j) { return rows_.row(std::min(j, count_ - 1)).data(); };
+    std::vector<double> along = fedval::detail::reduce_slices(
         v.size(), count_, count_ * v.size(),
         [&](std::span<double> sums, std::size_t begin, std::size_t end, std::size_t) {
-          for (std::size_t j = 0; j < count_; ++j) {
-            const std::span<const double> row = rows_.row(j);
-            std::array<double, 8> lanes{};
+          for (std::size_t j = 0; j < count_; j += rows) {
+            const double* q[rows] = {row(j), row(j + 1), row(j + 2), row(j + 3)};
+            Lanes sum[rows] = {};
             std::size_t i = begin;
-            for (; i + lanes.size() <= end; i += lanes.size())
-              for (std::size_t k = 0; k < lanes.size(); ++k) lanes[k] += row[i + k] * v[i + k];
-            for (; i < end; ++i) lanes[0] += row[i] * v[i];
-            for (const double lane : lanes) sums[j] += lane;
+            for (; i + lanes <= end; i += lanes) {
+              Lanes left, right;
+              std::memcpy(&right, &v[i], sizeof(Lanes));
+              for (std::size_t r = 0; r < rows; ++r) {
+                std::memcpy(&left, q[r] + i, sizeof(Lanes));
+                sum[r] += left * right;
+              }
+            }
+            for (; i < end; ++i)
+              for (std::size_t r = 0; r < rows; ++r) sum[r][0] += q[r][i] * v[i];
+            for (std::size_t r = 0; r < std::min(rows, count_ - j); ++r)
+              for (std::size_t k = 0; k < lanes; ++k) sums[j + r] += sum[r][k];
           }
         });
+    along.resize(count_ + rows, 0.0);
     fedval::detail::for_each_slice(v.size(), [&](std::size_t begin, std::size_t end) {
-      constexpr std::size_t block = 1024;  // stays in the nearest cache while all rows pass
-      for (std::size_t first = begin; first < end; first += block)
-        for (std::size_t j = 0; j < count_; ++j) {
-          const std::span<const double> row = rows_.row(j);
-          for (std::size_t i = first; i < std::min(end, first + block); ++i) v[i] -= along[j] * row[i];
+      for (std::size_t first = begin; first < end;
+           first += block)  // v's block stays near while all rows pass
+        for (std::size_t j = 0; j < count_; j += rows) {
+          const double *q0 = row(j), *q1 = row(j + 1), *q2 = row(j + 2), *q3 = row(j + 3);
+          for (std::size_t i = first; i < std::min(end, first + block); ++i)
+            v[i] -= (along[j] * q0[i] + along[j + 1] * q1[i]) + (along[j + 2] * q2[i] + along[j + 3] * q3[i]);
         }
     });
   }
