@@ -37,6 +37,17 @@ concept Named = requires(const T& name) {
 }
 &&std::constructible_from<T, std::string>;
 
+/// A text as a field: a law's or a rule's name.
+class ArchivedText {
+ public:
+  explicit ArchivedText(std::string text = {}) : text_(std::move(text)) {}
+  const std::string& text() const { return text_; }
+  friend bool operator==(const ArchivedText&, const ArchivedText&) = default;
+
+ private:
+  std::string text_;
+};
+
 /// A type that lists its own fields, such as a filter's track.
 template <class T, class Archive>
 concept HasFields = requires(T& value, Archive& archive) {
@@ -211,6 +222,10 @@ class StateReader {
       word.remove_prefix(3);
     }
     return K(text);
+  }
+  template <Named T>
+  void get(T& value) {
+    value = name<T>();
   }
   template <class T>
   void get(std::vector<T>& values) {

@@ -21,8 +21,12 @@ struct TopK {
   std::size_t ties = 0;   ///< entries equal to it that belong to the k
 };
 
-/// Operations entry by entry: a b; max(a, b); the sign of a, 0 for 0; a / (sqrt(b) + parameter), 0 for a = 0.
-enum class Elementwise : std::uint8_t { product, maximum, sign, over_root };
+/// Updates of x entry by entry, with parameters p and q:
+///   square_mean   x = p x + (1 - p) a^2
+///   maximum       x = max(x, a)
+///   sign_step     x = x - p sign(a), sign(0) = 0
+///   root_step     x = x - p a / (sqrt(b) + q), unmoved where a = 0
+enum class Update : std::uint8_t { square_mean, maximum, sign_step, root_step };
 
 struct RandomOperations;  // fedval/random/device.hpp
 
@@ -49,10 +53,9 @@ struct DeviceOperations {
   const RandomOperations* random = nullptr;
   /// A flat tensor of doubles, all zero, beside `like`; its piece owns it. Null where none can be made.
   TensorView (*zeros)(const Piece& like, std::size_t size) = nullptr;
-  /// out = op(inputs) entry by entry, in double; `out` may be one of them. Null where steps that need it are
-  /// not offered.
-  void (*elementwise)(Elementwise op, std::span<const TensorView> inputs, double parameter,
-                      const MutableTensorView& out) = nullptr;
+  /// x updated from a (and b) in double, rounded once. Null where steps that need it are not offered.
+  void (*update)(Update rule, double p, double q, std::span<const TensorView> inputs,
+                 const MutableTensorView& x) = nullptr;
 };
 
 inline void TensorView::read(std::size_t begin, std::span<double> out) const {

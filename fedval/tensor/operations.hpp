@@ -97,38 +97,41 @@ inline void combine_normalised(std::span<const double> weights, std::span<const 
   }
 }
 
-/// out = op(inputs) entry by entry, computed in double and rounded once. O(D). Error when sizes or places
-/// differ. `out` may be one of the inputs.
-inline void elementwise(Elementwise op, std::span<const TensorView> inputs, double parameter,
-                        const MutableTensorView& out) {
-  const std::size_t arity = op == Elementwise::sign ? 1 : 2;
-  if (inputs.size() != arity) fail("elementwise: ", inputs.size(), " tensors for an operation of ", arity);
+/// x updated entry by entry from one or two inputs, in double and rounded once; p and q as Update says. O(D).
+/// Error when counts, sizes or places differ. x may be one of the inputs.
+inline void update(Update rule, double p, double q, std::span<const TensorView> inputs,
+                   const MutableTensorView& x) {
+  const std::size_t needed = rule == Update::root_step ? 2 : 1;
+  if (inputs.size() != needed) fail("update: ", inputs.size(), " tensors for a rule of ", needed);
   std::vector<TensorView> all(inputs.begin(), inputs.end());
-  all.push_back(out);
+  all.push_back(x);
   if (const DeviceOperations* device = detail::common_device(all, {})) {
-    if (device->elementwise == nullptr) fail("tensors of ", device->name, " have no elementwise operations");
-    return device->elementwise(op, inputs, parameter, out);
+    if (device->update == nullptr) fail("tensors of ", device->name, " have no entrywise updates");
+    return device->update(rule, p, q, inputs, x);
   }
-  const auto compute = [op, parameter](double x, double y) {
-    switch (op) {
-      case Elementwise::product:
-        return x * y;
-      case Elementwise::maximum:
-        return std::isnan(x) || x > y ? x : y;
-      case Elementwise::sign:
-        return x > 0 ? 1.0 : x < 0 ? -1.0 : x;
-      default:
-        return x == 0 ? x : x / (std::sqrt(y) + parameter);
-    }
-  };
-  detail::for_each_slice(out.size(), [&](std::size_t begin, std::size_t end) {
-    std::array<double, 512> a, b{};
-    for (; begin < end; begin += a.size()) {
-      const std::size_t count = std::min(a.size(), end - begin);
+  detail::for_each_slice(x.size(), [&](std::size_t begin, std::size_t end) {
+    std::array<double, 512> to, a, b;
+    for (; begin < end; begin += to.size()) {
+      const std::size_t count = std::min(to.size(), end - begin);
+      x.read(begin, {to.data(), count});
       inputs[0].read(begin, {a.data(), count});
-      if (arity == 2) inputs[1].read(begin, {b.data(), count});
-      for (std::size_t k = 0; k < count; ++k) a[k] = compute(a[k], b[k]);
-      out.write(begin, {a.data(), count});
+      if (needed == 2) inputs[1].read(begin, {b.data(), count});
+      switch (rule) {
+        case Update::square_mean:
+          for (std::size_t k = 0; k < count; ++k) to[k] = p * to[k] + (1 - p) * (a[k] * a[k]);
+          break;
+        case Update::maximum:  // NaN stays, whichever has it
+          for (std::size_t k = 0; k < count; ++k) to[k] = to[k] >= a[k] || std::isnan(to[k]) ? to[k] : a[k];
+          break;
+        case Update::sign_step:
+          for (std::size_t k = 0; k < count; ++k) to[k] -= p * (a[k] > 0 ? 1.0 : a[k] < 0 ? -1.0 : a[k]);
+          break;
+        case Update::root_step:
+          for (std::size_t k = 0; k < count; ++k) b[k] = std::sqrt(b[k]) + q;
+          for (std::size_t k = 0; k < count; ++k) to[k] -= a[k] == 0 ? 0.0 : p * a[k] / b[k];
+          break;
+      }
+      x.write(begin, {to.data(), count});
     }
   });
 }

@@ -40,7 +40,7 @@ concept HasClone = requires(const T& tensor) {
 
 /// A copy with memory of its own: by the traits' clone() where a type's copies share memory (LibTorch's
 /// tensors, and lists of them), else by the type's copy constructor. Error when the copy still shares memory
-/// with the original, as an Eigen::Map or a std::span does.
+/// with the original, as an Eigen::Map or a std::span does, or may, as a device's without clone().
 template <class T>
 requires MutableTensor<T> T clone(const T& tensor) {
   if constexpr (detail::HasClone<T>) {
@@ -49,10 +49,14 @@ requires MutableTensor<T> T clone(const T& tensor) {
     T copy(tensor);
     const MutableTensorView to(copy);
     const TensorView from(tensor);
-    for (std::size_t p = 0; p < from.pieces().size(); ++p)
-      if (from.pieces()[p].size > 0 && from.pieces()[p].device == nullptr &&
-          from.pieces()[p].data == to.pieces()[p].data)
+    for (std::size_t p = 0; p < from.pieces().size(); ++p) {
+      const Piece& piece = from.pieces()[p];
+      if (piece.device != nullptr)
+        fail("a tensor of ", piece.device->name,
+             " is copied by clone() of its tensor_traits, which has none");
+      if (piece.size > 0 && piece.data == to.pieces()[p].data)
         fail("a copy of this tensor shares its memory; pass one that owns its entries");
+    }
     return copy;
   }
 }

@@ -195,28 +195,33 @@ inline TensorView zeros(const Piece& like, std::size_t size) {
   return view(at::zeros({static_cast<std::int64_t>(size)}, options), true);
 }
 
-inline at::Tensor compute(Elementwise op, const std::vector<at::Tensor>& in, double parameter) {
-  switch (op) {
-    case Elementwise::product:
-      return in[0].mul(in[1]);
-    case Elementwise::maximum:
-      return at::maximum(in[0], in[1]);
-    case Elementwise::sign:
-      return in[0].sign();
+inline at::Tensor updated(Update rule, double p, double q, const at::Tensor& x, const at::Tensor& a,
+                          const at::Tensor& b) {
+  switch (rule) {
+    case Update::square_mean:
+      return x.mul(p).add_(a.mul(a), 1 - p);
+    case Update::maximum:
+      return at::maximum(x, a);
+    case Update::sign_step:
+      return x.sub(at::where(a.eq(a), a.sign(), a), p);  // LibTorch's sign(NaN) is 0
     default:
-      return at::where(in[0].eq(0), in[0], in[0].div(in[1].sqrt().add(parameter)));
+      return at::where(a.eq(0), x, x.sub(a.mul(p).div_(b.sqrt().add_(q))));
   }
 }
 
-inline void elementwise(Elementwise op, std::span<const TensorView> inputs, double parameter,
-                        const MutableTensorView& out) {
-  check_same_device(inputs, out);
+inline void update(Update rule, double p, double q, std::span<const TensorView> inputs,
+                   const MutableTensorView& x) {
+  check_same_device(inputs, x);
   const std::vector<Flat> flat(inputs.begin(), inputs.end());
   std::size_t start = 0;
-  for (const Piece& piece : out.pieces()) {
+  for (const Piece& piece : x.pieces()) {
     std::vector<at::Tensor> in;
     for (const Flat& tensor : flat) in.push_back(tensor.entries(start, piece.size).to(at::kDouble));
-    if (piece.size > 0) overwrite(piece, 0, compute(op, in, parameter).to(tensor_of(piece).scalar_type()));
+    const at::Tensor& target = tensor_of(piece);
+    if (piece.size > 0)
+      overwrite(piece, 0,
+                updated(rule, p, q, target.reshape({-1}).to(at::kDouble), in.front(), in.back())
+                    .to(target.scalar_type()));
     start += piece.size;
   }
 }
@@ -224,8 +229,8 @@ inline void elementwise(Elementwise op, std::span<const TensorView> inputs, doub
 inline constexpr RandomOperations random_operations{fill_random};
 
 inline constexpr DeviceOperations operations{
-    "LibTorch",         gram,  combine,    top_k, squared_singular_values, read, write,
-    &random_operations, zeros, elementwise};
+    "LibTorch",         gram,  combine, top_k, squared_singular_values, read, write,
+    &random_operations, zeros, update};
 
 inline ScalarType scalar_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -67,16 +68,30 @@ inline void check(const Difference& difference, std::size_t m) {
              difference.nodes[k].offset);
   if (difference.per_direction() == 0)
     fail("zeroth_order: the ", difference.name, " difference asks nothing along a direction");
+  double sum = 0, size = 0;
+  for (const Node& node : difference.nodes) {
+    if (!std::isfinite(node.offset) || !std::isfinite(node.weight))
+      fail("zeroth_order: the ", difference.name, " difference has a node that is not finite");
+    sum += node.weight;
+    size += std::abs(node.weight);
+  }
+  if (difference.baseline == Baseline::none && difference.nodes.size() > 1 && std::abs(sum) > 1e-12 * size)
+    fail("zeroth_order: the ", difference.name, " difference of a constant is not zero");
   if (difference.baseline == Baseline::others && m < 2)
     fail("zeroth_order: ", difference.name, " needs at least 2 directions");
 }
 
-/// The m slopes. `point` is f(x), used where a node asks for it; values are direction by direction, in the
-/// order of the nodes that are not at the point; `previous` holds each direction's stencil of one step
-/// earlier where the baseline is that. Leaves the stencils in `stencils`.
-inline std::vector<double> slopes(const Difference& difference, double point, std::span<const double> values,
+/// The m slopes. `values` are f(x), where a node asks for it, then direction by direction the nodes that are
+/// not at the point, in their order; `previous` holds each direction's stencil of one step earlier where the
+/// baseline is that. Leaves the stencils in `stencils`.
+inline std::vector<double> slopes(const Difference& difference, std::span<const double> values,
                                   std::span<const double> previous, double smoothing,
                                   std::vector<double>& stencils) {
+  double point = 0;
+  if (difference.asks_point()) {
+    point = values.front();
+    values = values.subspan(1);
+  }
   const std::size_t m = values.size() / difference.per_direction();
   stencils.assign(m, 0.0);
   for (std::size_t i = 0; i < m; ++i) {

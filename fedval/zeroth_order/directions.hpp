@@ -10,10 +10,11 @@
 //   coordinates              e_j, j uniform, or m different j      u         d
 //   orthogonal               m rows of a Haar matrix               u         d     (chi_d norms: 1)
 //   hadamard                 m rows of H_n, random signs, cut to d u         1     n = 2^k >= d
-//   guided                   N(0, (a/d) I + ((1-a)/k) Q^T Q)       u         d     (unbiased: v = Sigma^-1 u,
-//   1)
+//   guided                   N(0, S), S = (a/d) I + ((1-a)/k) Q^T Q  u       1/s   s = a/d + (1-a)/k
+//   guided, unbiased         the same                              S^-1 u    1
 //
-// Guided directions estimate (a I + (1-a)(d/k) Q^T Q) g: biased towards span Q on purpose, right for a = 1.
+// Guided directions estimate g within the span of Q's k rows and a/(d s) of it outside: biased towards the span
+// on purpose, right everywhere for a = 1, where c = d.
 // Sources: Nesterov and Spokoiny, Found. Comput. Math. 17, 2017 (Gaussian); Spall, IEEE Trans. Autom. Control
 // 37, 1992 (SPSA); Akhavan, Chzhen, Pontil, Tsybakov, NeurIPS 2022 (l1); Kozak, Molinari, Rosasco, Tenorio,
 // Villa, 2023 (orthogonal); Maheswaranathan, Metz, Tucker, Choi, Sohl-Dickstein, ICML 2019 (guided).

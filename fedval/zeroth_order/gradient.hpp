@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "fedval/archive.hpp"
 #include "fedval/random/philox.hpp"
 #include "fedval/tensor/check.hpp"
 #include "fedval/tensor/owned.hpp"
@@ -94,7 +95,7 @@ std::vector<double> ask_places(F& f, const X& x, std::span<const Direction> dire
   batch = std::clamp<std::size_t>(batch, 1, std::max<std::size_t>(1, places.size()));
   std::vector<X> points;
   points.reserve(batch);
-  for (std::size_t k = 0; k < batch; ++k) points.push_back(clone(x));
+  for (std::size_t k = 0; k < batch; ++k) points.push_back(fedval::clone(x));
   const TensorView base(x);
   const std::vector<MutableTensorView> targets(points.begin(), points.end());
   std::vector<double> values(places.size());
@@ -102,7 +103,7 @@ std::vector<double> ask_places(F& f, const X& x, std::span<const Direction> dire
     const std::size_t count = std::min(batch, places.size() - first);
     for (std::size_t k = 0; k < count; ++k) {
       const Place& place = places[first + k];
-      displace(base, place.displacement, directions[place.direction], targets[k]);
+      zeroth_order::displace(base, place.displacement, directions[place.direction], targets[k]);
     }
     ask<F, X>(f, std::span<const X>(points.data(), count), samples.subspan(first, count),
               std::span(values).subspan(first, count));
@@ -155,9 +156,7 @@ class Estimator {
   std::uint64_t step() const { return step_; }
   /// Queries of the next estimate.
   std::size_t queries() const {
-    const std::size_t m = options_.directions.count;
-    return options_.difference.queries(m) +
-           (needs_first_values() ? m * options_.difference.per_direction() : 0);
+    return options_.difference.queries(options_.directions.count) * (needs_first_values() ? 2 : 1);
   }
   /// Sets mu from now on.
   void set_smoothing(double smoothing) { options_.smoothing = detail::checked_smoothing(smoothing); }
@@ -178,17 +177,13 @@ class Estimator {
     if (options_.budget != nullptr) options_.budget->take(asked);
 
     const std::vector<double> previous = needs_first_values() ? first_values(f, x, smoothing) : previous_;
-    std::vector<double> values = ask(f, x, draw, smoothing, step_);
-    Gradient<X> result{clone(x), {}, {}, smoothing, asked};
-    double point = 0;
-    if (options_.difference.asks_point()) {
-      result.value = point = values.front();
-      values.erase(values.begin());
-    }
+    const std::vector<double> values = ask(f, x, draw, smoothing, step_);
+    Gradient<X> result{fedval::clone(x), {}, {}, smoothing, asked};
+    if (options_.difference.asks_point()) result.value = values.front();
     std::vector<double> stencils;
-    result.slopes = slopes(options_.difference, point, values, previous, smoothing, stencils);
+    result.slopes = slopes(options_.difference, values, previous, smoothing, stencils);
     const WeightedSum sum = combine(options_.combination, draw, result.slopes, d);
-    accumulate(sum.weights, sum.directions, 0, result.gradient);
+    zeroth_order::accumulate(sum.weights, sum.directions, 0, result.gradient);
     if (options_.difference.baseline == Baseline::previous) previous_ = std::move(stencils);
     ++step_;
     return result;
@@ -197,9 +192,14 @@ class Estimator {
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("seed", options_.seed);
+    archive.option("law", fedval::detail::ArchivedText(options_.directions.name));
     archive.option("directions", options_.directions.count);
+    archive.option("difference", fedval::detail::ArchivedText(options_.difference.name));
     archive.state("step", step_);
     archive.state("previous", previous_);
+    archive.check(previous_.empty() || (options_.difference.baseline == Baseline::previous &&
+                                        previous_.size() == options_.directions.count),
+                  "not one value a direction");
   }
 
  private:
@@ -223,7 +223,7 @@ class Estimator {
     const Draw draw =
         detail::draw_directions(options_.directions, TensorView(x).size(), {options_.seed, before});
     std::vector<double> stencils;
-    slopes(options_.difference, 0, ask(f, x, draw, smoothing, before),
+    slopes(options_.difference, ask(f, x, draw, smoothing, before),
            std::vector<double>(options_.directions.count), smoothing, stencils);
     return stencils;
   }

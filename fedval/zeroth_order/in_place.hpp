@@ -102,7 +102,6 @@ class InPlace {
     const Sample sample = detail::samples(options_.seed, step_, 1, true).front();
     InPlaceStep result;
     result.queries = options_.difference.queries(options_.directions.count);
-    double point = 0;
     std::vector<double> values, stencils;
     const auto ask = [&](std::size_t direction, double displacement) {
       double value = 0;
@@ -116,11 +115,14 @@ class InPlace {
     };
     std::vector<detail::Term> updates;
     try {
-      if (options_.difference.asks_point()) result.value = point = ask(0, 0);
+      if (options_.difference.asks_point()) {
+        values.push_back(ask(0, 0));
+        result.value = values.front();
+      }
       walk_around(draw, walk, [&](std::size_t direction, double displacement) {
         values.push_back(ask(direction, displacement));
       });
-      result.slopes = slopes(options_.difference, point, values, {}, options_.smoothing, stencils);
+      result.slopes = slopes(options_.difference, values, {}, options_.smoothing, stencils);
       const WeightedSum sum = combine(options_.combination, draw, result.slopes, parameters.size());
       for (std::size_t i = 0; i < sum.weights.size(); ++i) {
         const auto& numbers = std::get<Generated>(sum.directions[i]);
@@ -158,6 +160,7 @@ class InPlace {
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("seed", options_.seed);
+    archive.option("law", fedval::detail::ArchivedText(options_.directions.name));
     archive.option("directions", options_.directions.count);
     archive.state("step", step_);
   }

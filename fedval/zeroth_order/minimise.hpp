@@ -92,7 +92,7 @@ Minimum<X> minimise(F&& f, X& x, S&& step, E& estimator, const Stop& stop) {
     fail("zeroth_order: minimise: nothing says when to stop");
   const auto start = std::chrono::steady_clock::now();
   random::Stream looks(0, ~std::uint64_t{0});
-  Minimum<X> result{never, clone(x), never, 0, 0, {}};
+  Minimum<X> result{never, fedval::clone(x), never, 0, 0, {}};
   std::size_t without_gain = 0;
   const auto look = [&] {
     if (stop.evaluate) {
@@ -105,7 +105,7 @@ Minimum<X> minimise(F&& f, X& x, S&& step, E& estimator, const Stop& stop) {
     ++without_gain;
     if (result.value < result.best_value) {
       result.best_value = result.value;
-      result.best = clone(x);
+      result.best = fedval::clone(x);
       without_gain = 0;
     }
   };

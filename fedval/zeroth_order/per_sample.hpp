@@ -23,7 +23,8 @@ namespace fedval::zeroth_order {
 template <class F, class X>
 concept BatchObjective = requires(F& f, const X& x) {
   f(x);
-};
+}
+|| requires(F& f, const X& x, Sample sample) { f(x, sample); };
 
 template <class X>
 struct PerSampleGradient {
@@ -105,13 +106,13 @@ requires BatchObjective<F, X> PerSampleGradient<X> per_sample_gradient(F&& f, co
   fedval::detail::for_each_index(batch, batch * m * d, [&](std::size_t b) {
     draws[b] = detail::draw_directions(options.directions, d, {options.seed, step << 32 | b});
   });
-  PerSampleGradient<X> result{clone(x), {}, {}, 0, difference.queries(m), 0};
+  PerSampleGradient<X> result{fedval::clone(x), {}, {}, 0, difference.queries(m), 0};
   result.smoothing = options.smoothing ? detail::checked_smoothing(*options.smoothing)
                                        : default_smoothing(difference, draws[0], view);
   result.queries = result.calls * batch;
   if (options.budget != nullptr) options.budget->take(result.queries);
 
-  X point = clone(x);
+  X point = fedval::clone(x);
   const Sample sample = detail::samples(options.seed, step, 1, true).front();
   std::vector<std::vector<double>> values(batch);
   for (const detail::Place& place : detail::places(difference, m, result.smoothing)) {
@@ -134,15 +135,11 @@ requires BatchObjective<F, X> PerSampleGradient<X> per_sample_gradient(F&& f, co
   if (difference.asks_point()) result.values.resize(batch);
   std::vector<double> gradients(view.size());
   fedval::detail::for_each_index(batch, batch * m * d, [&](std::size_t b) {
-    double at = 0;
-    if (difference.asks_point()) {
-      result.values[b] = at = values[b].front();
-      values[b].erase(values[b].begin());
-    }
+    if (difference.asks_point()) result.values[b] = values[b].front();
     std::vector<double> stencils;
-    result.slopes[b] = slopes(difference, at, values[b], {}, result.smoothing, stencils);
+    result.slopes[b] = slopes(difference, values[b], {}, result.smoothing, stencils);
     const WeightedSum sum = combine(options.combination, draws[b], result.slopes[b], d);
-    accumulate(sum.weights, sum.directions, 0, std::span(gradients).subspan(b * d, d));
+    zeroth_order::accumulate(sum.weights, sum.directions, 0, std::span(gradients).subspan(b * d, d));
   });
   MutableTensorView(result.gradient).write(0, gradients);
   return result;

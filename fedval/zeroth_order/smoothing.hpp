@@ -85,7 +85,7 @@ class Line {
   Line(F& f, const X& x, Direction direction, random::Stream& samples, bool common)
       : f_(f),
         x_(x),
-        point_(clone(x)),
+        point_(fedval::clone(x)),
         direction_(std::move(direction)),
         stream_(samples),
         common_(common),
@@ -94,7 +94,7 @@ class Line {
   /// f(x + h u); not finite values are returned as they are.
   double at(double h) {
     ++queries_;
-    displace(x_, h, direction_, point_);
+    zeroth_order::displace(x_, h, direction_, point_);
     return ask_one<F, X>(f_, point_, common_ ? sample_ : Sample{stream_()});
   }
   std::size_t queries() const { return queries_; }

@@ -97,10 +97,7 @@ class Moments {
  public:
   void add(const TensorView& g, double beta1, double beta2) {
     blend(beta1, 1 - beta1, g, mean.beside(g));
-    const MutableTensorView squares = zeros_like(g);
-    const std::array<TensorView, 2> twice{g, g};
-    elementwise(Elementwise::product, twice, 0, squares);
-    blend(beta2, 1 - beta2, squares, square.beside(g));
+    update(Update::square_mean, beta2, 0, {&g, 1}, square.beside(g));
   }
 
   template <class Archive>
@@ -115,10 +112,8 @@ class Moments {
 /// x -= rate mean / (sqrt(square) + epsilon); no move where the mean is zero.
 inline void move(const MutableTensorView& x, double rate, const TensorView& mean, const TensorView& square,
                  double epsilon) {
-  const MutableTensorView ratio = zeros_like(x);
   const std::array<TensorView, 2> both{mean, square};
-  elementwise(Elementwise::over_root, both, epsilon, ratio);
-  axpy(-rate, ratio, x);
+  update(Update::root_step, rate, epsilon, both, x);
 }
 
 }  // namespace detail
@@ -166,9 +161,7 @@ class Sign {
   explicit Sign(double rate = 1e-3) : rate_(rate) { detail::check_rate(rate_, name); }
 
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
-    const MutableTensorView signs = zeros_like(x);
-    elementwise(Elementwise::sign, {&g, 1}, 0, signs);
-    axpy(-factor * rate_, signs, x);
+    update(Update::sign_step, factor * rate_, 0, {&g, 1}, x);
   }
 
   template <class Archive>
@@ -235,8 +228,8 @@ class AdaMm {
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     moments_.add(g, options_.beta1, options_.beta2);
     const MutableTensorView& largest = largest_.beside(x);
-    const std::array<TensorView, 2> both{largest, moments_.square.beside(x)};
-    elementwise(Elementwise::maximum, both, 0, largest);
+    const TensorView square = moments_.square.beside(x);
+    update(Update::maximum, 0, 0, {&square, 1}, largest);
     detail::move(x, factor * options_.rate, moments_.mean.beside(x), largest, 0);
   }
 

@@ -31,6 +31,10 @@ class VarianceReduced {
  public:
   explicit VarianceReduced(VarianceReducedOptions options) : options_(std::move(options)) {
     check(options_.estimate.difference, options_.estimate.directions.count);
+    check(options_.estimate.difference, options_.snapshot_directions.count);
+    if (options_.estimate.smoothing) detail::checked_smoothing(*options_.estimate.smoothing);
+    if (options_.estimate.combination == Combination::least_squares)
+      fail("zeroth_order: variance reduction has no use for least squares");
     if (options_.estimate.difference.baseline == Baseline::previous)
       fail("zeroth_order: variance reduction has no use for residual differences");
     if (options_.components == 0) fail("zeroth_order: variance reduction over 0 functions");
@@ -53,6 +57,8 @@ class VarianceReduced {
   operator()(F&& f, const X& x) {
     const TensorView view(x);
     check_finite(view, "zeroth_order: x");
+    if (snapshot_ && TensorView(snapshot_->x).size() != view.size())
+      fail("zeroth_order: x has ", view.size(), " entries, its snapshot ", TensorView(snapshot_->x).size());
     const std::size_t asked = queries();
     const GradientOptions& estimate = options_.estimate;
     const Draw draw = detail::draw_directions(estimate.directions, view.size(), {estimate.seed, step_});
@@ -65,14 +71,14 @@ class VarianceReduced {
     const Snapshot& snapshot = fresh ? *fresh : *snapshot_;
 
     const Sample sample{random::Stream(estimate.seed, step_).below(options_.components)};
-    Gradient<X> result{clone(x), slopes_at(f, x, draw, smoothing, sample), {}, smoothing, asked};
+    Gradient<X> result{fedval::clone(x), slopes_at(f, x, draw, smoothing, sample), {}, smoothing, asked};
     const std::vector<double> before = slopes_at(f, snapshot.x, draw, smoothing, sample);
     for (std::size_t i = 0; i < before.size(); ++i) result.slopes[i] -= before[i];
     const WeightedSum sum = combine(estimate.combination, draw, result.slopes, view.size());
     const double once = 1;
     const TensorView gradient(snapshot.gradient);
     fedval::combine({&once, 1}, {&gradient, 1}, 0, result.gradient);
-    accumulate(sum.weights, sum.directions, 1, result.gradient);
+    zeroth_order::accumulate(sum.weights, sum.directions, 1, result.gradient);
     if (fresh) snapshot_ = std::move(fresh);
     ++step_;
     return result;
@@ -87,15 +93,10 @@ class VarianceReduced {
   std::vector<double> slopes_at(F& f, const X& x, const Draw& draw, double smoothing, const Sample& sample) {
     const GradientOptions& estimate = options_.estimate;
     const auto places = detail::places(estimate.difference, draw.probes.size(), smoothing);
-    std::vector<double> values = detail::ask_places(f, x, draw.probes, places, estimate.batch,
-                                                    std::vector<Sample>(places.size(), sample));
-    double point = 0;
-    if (estimate.difference.asks_point()) {
-      point = values.front();
-      values.erase(values.begin());
-    }
+    const std::vector<double> values = detail::ask_places(f, x, draw.probes, places, estimate.batch,
+                                                          std::vector<Sample>(places.size(), sample));
     std::vector<double> stencils;
-    return slopes(estimate.difference, point, values, {}, smoothing, stencils);
+    return slopes(estimate.difference, values, {}, smoothing, stencils);
   }
 
   template <class F>
@@ -109,9 +110,9 @@ class VarianceReduced {
       for (std::size_t i = 0; i < mean.size(); ++i)
         mean[i] += one[i] / static_cast<double>(options_.components);
     }
-    Snapshot snapshot{clone(x), clone(x)};
+    Snapshot snapshot{fedval::clone(x), fedval::clone(x)};
     const WeightedSum sum = combine(options_.estimate.combination, draw, mean, TensorView(x).size());
-    accumulate(sum.weights, sum.directions, 0, snapshot.gradient);
+    zeroth_order::accumulate(sum.weights, sum.directions, 0, snapshot.gradient);
     return snapshot;
   }
 
