@@ -41,18 +41,18 @@ void fill_contiguous(const Sequence& sequence, std::uint64_t begin, S* out, std:
 inline void fill_host(const Sequence& sequence, std::uint64_t begin, const Piece& piece) {
   visit_scalar(piece.type, [&]<class S>(S) {
     fedval::detail::for_each_slice(piece.size, [&](std::size_t first, std::size_t last) {
-      std::uint64_t place = begin + first;
-      piece.for_each_run<S>(first, last - first, [&](S* target, std::ptrdiff_t stride, std::size_t run) {
-        if (stride == 1) {
-          fill_contiguous(sequence, place, target, run);
-        } else {
-          for_each_tile(sequence, place, run, [&](std::size_t offset, const float* numbers, std::size_t n) {
-            for (std::size_t i = 0; i < n; ++i)
-              target[static_cast<std::ptrdiff_t>(offset + i) * stride] = static_cast<S>(numbers[i]);
-          });
-        }
-        place += run;
-      });
+      if (piece.dense)
+        return fill_contiguous(sequence, begin + first, static_cast<S*>(piece.data) + first, last - first);
+      std::array<float, 4096> drawn;  // entries that are apart in memory may be few at a time
+      for (; first < last; first += drawn.size()) {
+        const std::size_t count = std::min(drawn.size(), last - first);
+        fill_contiguous(sequence, begin + first, drawn.data(), count);
+        piece.for_each_run<S>(first, count,
+                              [from = drawn.data()](S* to, std::ptrdiff_t stride, std::size_t run) mutable {
+                                for (std::size_t i = 0; i < run; ++i, to += stride)
+                                  *to = static_cast<S>(*from++);
+                              });
+      }
     });
   });
 }

@@ -25,7 +25,7 @@ struct TopK {
 ///   square_mean   x = p x + (1 - p) a^2
 ///   maximum       x = max(x, a)
 ///   sign_step     x = x - p sign(a), sign(0) = 0
-///   root_step     x = x - p a / (sqrt(b) + q), unmoved where a = 0
+///   root_step     x = x - p a / (sqrt(b) + q), unmoved where a or the denominator is 0
 enum class Update : std::uint8_t { square_mean, maximum, sign_step, root_step };
 
 struct RandomOperations;  // fedval/random/device.hpp

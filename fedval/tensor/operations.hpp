@@ -37,7 +37,7 @@ inline void combine_scaled(std::span<const double> weights, std::span<const Tens
       const std::size_t count = std::min(sum.size(), end - begin);
       // keep = 0 overwrites: what stood there, NaN included, does not matter.
       if (keep == 0) {
-        sum.fill(0.0);
+        sum.fill(tensors.empty() ? 0.0 : -0.0);  // -0 + x is x, its sign included
       } else {
         out.read(begin, {sum.data(), count});
         for (std::size_t k = 0; k < count; ++k) sum[k] *= keep;
@@ -128,7 +128,7 @@ inline void update(Update rule, double p, double q, std::span<const TensorView> 
           break;
         case Update::root_step:
           for (std::size_t k = 0; k < count; ++k) b[k] = std::sqrt(b[k]) + q;
-          for (std::size_t k = 0; k < count; ++k) to[k] -= a[k] == 0 ? 0.0 : p * a[k] / b[k];
+          for (std::size_t k = 0; k < count; ++k) to[k] -= a[k] == 0 || b[k] == 0 ? 0.0 : p * a[k] / b[k];
           break;
       }
       x.write(begin, {to.data(), count});

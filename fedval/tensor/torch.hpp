@@ -103,7 +103,8 @@ inline void combine(std::span<const double> weights, std::span<const TensorView>
       const auto count = static_cast<std::int64_t>(std::min(chunk, piece.size - begin));
       at::Tensor sum = old.narrow(0, static_cast<std::int64_t>(begin), count).to(at::kDouble, false, true);
       if (keep == 0) {
-        sum.zero_();  // not multiplied: what stood there, NaN included, does not matter
+        sum.fill_(flat.empty() ? 0.0
+                               : -0.0);  // not multiplied: what stood there, NaN included, does not matter
       } else {
         sum.mul_(keep);
       }
@@ -204,8 +205,10 @@ inline at::Tensor updated(Update rule, double p, double q, const at::Tensor& x, 
       return at::maximum(x, a);
     case Update::sign_step:
       return x.sub(at::where(a.eq(a), a.sign(), a), p);  // LibTorch's sign(NaN) is 0
-    default:
-      return at::where(a.eq(0), x, x.sub(a.mul(p).div_(b.sqrt().add_(q))));
+    default: {
+      const at::Tensor root = b.sqrt().add_(q);
+      return at::where(a.eq(0).logical_or(root.eq(0)), x, x.sub(a.mul(p).div_(root)));
+    }
   }
 }
 
@@ -215,13 +218,13 @@ inline void update(Update rule, double p, double q, std::span<const TensorView> 
   const std::vector<Flat> flat(inputs.begin(), inputs.end());
   std::size_t start = 0;
   for (const Piece& piece : x.pieces()) {
+    if (piece.size == 0) continue;
     std::vector<at::Tensor> in;
     for (const Flat& tensor : flat) in.push_back(tensor.entries(start, piece.size).to(at::kDouble));
     const at::Tensor& target = tensor_of(piece);
-    if (piece.size > 0)
-      overwrite(piece, 0,
-                updated(rule, p, q, target.reshape({-1}).to(at::kDouble), in.front(), in.back())
-                    .to(target.scalar_type()));
+    overwrite(piece, 0,
+              updated(rule, p, q, target.reshape({-1}).to(at::kDouble), in.front(), in.back())
+                  .to(target.scalar_type()));
     start += piece.size;
   }
 }

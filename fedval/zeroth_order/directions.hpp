@@ -13,11 +13,11 @@
 //   guided                   N(0, S), S = (a/d) I + ((1-a)/k) Q^T Q  u       1/s   s = a/d + (1-a)/k
 //   guided, unbiased         the same                              S^-1 u    1
 //
-// Guided directions estimate g within the span of Q's k rows and a/(d s) of it outside: biased towards the span
-// on purpose, right everywhere for a = 1, where c = d.
-// Sources: Nesterov and Spokoiny, Found. Comput. Math. 17, 2017 (Gaussian); Spall, IEEE Trans. Autom. Control
-// 37, 1992 (SPSA); Akhavan, Chzhen, Pontil, Tsybakov, NeurIPS 2022 (l1); Kozak, Molinari, Rosasco, Tenorio,
-// Villa, 2023 (orthogonal); Maheswaranathan, Metz, Tucker, Choi, Sohl-Dickstein, ICML 2019 (guided).
+// Guided directions estimate g within the span of Q's k rows and a/(d s) of it outside: biased towards the
+// span on purpose, right everywhere for a = 1, where c = d. Sources: Nesterov and Spokoiny, Found. Comput.
+// Math. 17, 2017 (Gaussian); Spall, IEEE Trans. Autom. Control 37, 1992 (SPSA); Akhavan, Chzhen, Pontil,
+// Tsybakov, NeurIPS 2022 (l1); Kozak, Molinari, Rosasco, Tenorio, Villa, 2023 (orthogonal); Maheswaranathan,
+// Metz, Tucker, Choi, Sohl-Dickstein, ICML 2019 (guided).
 #pragma once
 
 #include <bit>

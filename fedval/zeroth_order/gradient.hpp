@@ -37,7 +37,7 @@ struct GradientOptions {
   std::uint64_t seed = 0;             ///< of all directions and samples
   bool common_random_numbers = true;  ///< one sample for all points of an estimate, or one for each
   std::size_t batch = 64;             ///< most points that a batched function gets at a time
-  QueryBudget* budget = nullptr;      ///< shared by whoever asks; not owned
+  QueryBudget* budget = nullptr;      ///< of estimates, shared by whoever asks; not owned
 };
 
 /// An estimate. `gradient` has x's type and shape.

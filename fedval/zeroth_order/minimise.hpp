@@ -90,6 +90,7 @@ Minimum<X> minimise(F&& f, X& x, S&& step, E& estimator, const Stop& stop) {
       !stop.callback && (stop.look_every == 0 || (stop.value == -never && stop.patience == 0)) &&
       stop.gradient_norm == 0)
     fail("zeroth_order: minimise: nothing says when to stop");
+  if (stop.queries == 0 && !stop.evaluate) fail("zeroth_order: minimise: 0 queries, and one to look at x");
   const auto start = std::chrono::steady_clock::now();
   random::Stream looks(0, ~std::uint64_t{0});
   Minimum<X> result{never, fedval::clone(x), never, 0, 0, {}};
@@ -118,7 +119,7 @@ Minimum<X> minimise(F&& f, X& x, S&& step, E& estimator, const Stop& stop) {
     const bool looks_now = stop.look_every > 0 && (result.iterations + 1) % stop.look_every == 0;
     if (stop.retune_every > 0 && result.iterations % stop.retune_every == 0)
       detail::retune(estimator, f, x, result.iterations, result.queries);
-    const std::size_t needed = estimator.queries() + (looks_now ? 2 : 1) * a_look;  // one for the end
+    const std::size_t needed = estimator.queries() + a_look;  // now or at the end
     if (needed > stop.queries || result.queries > stop.queries - needed) {
       result.stopped_by = "queries";
       break;

@@ -6,10 +6,11 @@
 //   central    (3 s / |f'''|)^(1/3),  r(h) = |f(3h) - 3 f(h) + 3 f(-h) - f(-3h)| / (8 s)  in [1.5, 6]
 //
 // r is below the range where noise hides the difference's error, above it where that error is the larger;
-// bisection needs no derivative. Along a direction u of the law that will be used: h is its mu.
-// Sources: More and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33, 2011; Shi, Xie, Xuan,
-// Nocedal, "Adaptive finite-difference interval estimation for noisy derivative-free optimization", SIAM J.
-// Sci. Comput. 44, 2022.
+// bisection needs no derivative. f is asked along directions u of the law that will be used, so h is its mu,
+// and r is the root mean square over them. Noise alone is in the range once in a while: an h counts only if r
+// has grown at 2 h. Sources: More and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33, 2011;
+// Shi, Xie, Xuan, Nocedal, "Adaptive finite-difference interval estimation for noisy derivative-free
+// optimization", SIAM J. Sci. Comput. 44, 2022.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -49,9 +51,6 @@ enum class NoiseVerdict : std::uint8_t { found, too_close, too_far };
 
 /// The noise of values at equally spaced points, by their difference table.
 inline std::pair<NoiseVerdict, double> noise_of(std::vector<double> values) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  const double largest = std::max(std::abs(*low), std::abs(*high));
-  if (*high - *low > 0.1 * largest) return {NoiseVerdict::too_far, 0};
   const std::size_t n = values.size();
   std::vector<double> level(n), mixed(n);
   double gamma = 1;
@@ -128,21 +127,37 @@ std::optional<double> noise_along(L& line, double spacing, double& largest) {
   return std::nullopt;
 }
 
-/// The h whose ratio is in range, or the last one tried; at most `most`.
+/// The h whose ratio, root mean square over the lines, is in range and far above it at 2 h (noise alone is in
+/// range sometimes, but not twice), or the last one tried; at most `most`.
 template <class L>
-std::pair<double, bool> bisect(L& line, double noise, int order, double h, double most) {
+std::pair<double, bool> bisect(std::vector<L>& lines, double noise, int order, double h, double most) {
   constexpr double lowest = 1.5, highest = 6;
   double below = 0, above = std::numeric_limits<double>::infinity();
-  const double point = order == 1 ? line.at(0) : 0;
-  if (order == 1) check_value(point, 0, 0);
+  std::vector<double> points(lines.size(), 0.0);
+  if (order == 1)
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      points[i] = lines[i].at(0);
+      check_value(points[i], i, 0);
+    }
+  const auto ratio_at = [&](double step) {  // NaN where f left its domain: the step is too large
+    double squares = 0;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      L& line = lines[i];
+      const double error =
+          order == 1 ? line.at(4 * step) - 4 * line.at(step) + 3 * points[i]
+                     : line.at(3 * step) - 3 * line.at(step) + 3 * line.at(-step) - line.at(-3 * step);
+      squares += error * error;
+    }
+    return std::sqrt(squares / static_cast<double>(lines.size())) / (8 * noise);
+  };
   for (int attempt = 0; attempt < 40; ++attempt) {
-    const double error = order == 1 ? line.at(4 * h) - 4 * line.at(h) + 3 * point
-                                    : line.at(3 * h) - 3 * line.at(h) + 3 * line.at(-h) - line.at(-3 * h);
-    const double ratio = std::abs(error) / (8 * noise);  // NaN where f left its domain: h is too large
+    const double ratio = ratio_at(h);
     if (ratio < lowest) {
       below = h;
     } else if (!(ratio <= highest)) {
       above = h;
+    } else if (ratio_at(2 * h) < 2 * lowest) {
+      below = h;
     } else {
       return {h, true};
     }
@@ -150,7 +165,7 @@ std::pair<double, bool> bisect(L& line, double noise, int order, double h, doubl
       if (h >= most) return {most, false};
       h = std::min(most, 4 * h);
     } else {
-      h = below == 0 ? h / 4 : (below + above) / 2;
+      h = below == 0 ? h / 4 : std::sqrt(below * above);
     }
     if (!(h > 0)) break;
   }
@@ -159,8 +174,8 @@ std::pair<double, bool> bisect(L& line, double noise, int order, double h, doubl
 
 }  // namespace detail
 
-/// Measures f's noise at x and the radius that suits it. About 20 to 60 queries. Error when f is not finite
-/// near x, or the difference is not forward- or central-like.
+/// Measures f's noise at x and the radius that suits it. 15 to 60 queries a direction. Error when f is not
+/// finite near x, or the difference is not forward- or central-like.
 template <class F, MutableTensor X>
 requires Objective<F, X> Smoothing choose_smoothing(F&& f, const X& x, const SmoothingOptions& options = {}) {
   const Difference& difference = options.difference;
@@ -197,16 +212,12 @@ requires Objective<F, X> Smoothing choose_smoothing(F&& f, const X& x, const Smo
     result.radius = start;
     return result;
   }
-  std::vector<double> radii;
-  for (const Direction& direction : draw.probes) {
-    detail::Line<std::remove_reference_t<F>, X> line(f, x, direction, samples, options.common_random_numbers);
-    const auto [radius, within] = detail::bisect(line, result.noise, difference.order, start, scale);
-    radii.push_back(radius);
-    result.within_range = result.within_range && within;
-    result.queries += line.queries();
-  }
-  std::sort(radii.begin(), radii.end());
-  result.radius = radii[radii.size() / 2];
+  std::vector<detail::Line<std::remove_reference_t<F>, X>> lines;
+  for (const Direction& direction : draw.probes)
+    lines.emplace_back(f, x, direction, samples, options.common_random_numbers);
+  std::tie(result.radius, result.within_range) =
+      detail::bisect(lines, result.noise, difference.order, start, scale);
+  for (const auto& line : lines) result.queries += line.queries();
   return result;
 }
 

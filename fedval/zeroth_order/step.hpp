@@ -2,8 +2,9 @@
 //
 //   Sgd      b = momentum b + g;  x -= rate b                     (Nesterov: x -= rate (g + momentum b))
 //   Sign     x -= rate sign(g)
-//   Adam     m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  x -= rate (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) +
-//   eps) AdaMm    m, v as above;  vhat = max(vhat, v);  x -= rate m / sqrt(vhat)
+//   Adam     m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  M = m / (1-b1^t);  V = v / (1-b2^t);
+//            x -= rate M / (sqrt(V) + eps)
+//   AdaMm    m, v as above;  vhat = max(vhat, v);  x -= rate m / sqrt(vhat)
 //
 // Sources: Polyak 1964 and Nesterov 1983; Liu, Chen, Chen, Hong, "signSGD via zeroth-order oracle", ICLR
 // 2019; Kingma and Ba, ICLR 2015; Chen, Liu, Xu, Li, Lin, Hong, Cox, "ZO-AdaMM", NeurIPS 2019.
@@ -92,12 +93,20 @@ inline void check_decay(double decay, std::string_view name) {
   if (!(decay >= 0 && decay < 1)) fail(name, ": ", decay, " is not in [0, 1)");
 }
 
+/// Error when an estimate is not x's size.
+inline void check_gradient(const TensorView& x, const TensorView& g) {
+  if (x.size() != g.size())
+    fail("zeroth_order: a gradient of ", g.size(), " entries for ", x.size(), " parameters");
+}
+
 /// m and v of the adaptive steps.
 class Moments {
  public:
-  void add(const TensorView& g, double beta1, double beta2) {
-    blend(beta1, 1 - beta1, g, mean.beside(g));
-    update(Update::square_mean, beta2, 0, {&g, 1}, square.beside(g));
+  void add(const TensorView& x, const TensorView& g, double beta1, double beta2) {
+    const MutableTensorView &m = mean.beside(x), &v = square.beside(x);
+    check_gradient(x, g);  // before either is touched
+    blend(beta1, 1 - beta1, g, m);
+    update(Update::square_mean, beta2, 0, {&g, 1}, v);
   }
 
   template <class Archive>
@@ -109,7 +118,7 @@ class Moments {
   Memory mean, square;
 };
 
-/// x -= rate mean / (sqrt(square) + epsilon); no move where the mean is zero.
+/// x -= rate mean / (sqrt(square) + epsilon); no move where the mean or the denominator is zero.
 inline void move(const MutableTensorView& x, double rate, const TensorView& mean, const TensorView& square,
                  double epsilon) {
   const std::array<TensorView, 2> both{mean, square};
@@ -135,6 +144,7 @@ class Sgd {
 
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     const double rate = factor * options_.rate;
+    detail::check_gradient(x, g);
     if (options_.momentum == 0) return axpy(-rate, g, x);
     const MutableTensorView& velocity = velocity_.beside(x);
     detail::blend(options_.momentum, 1, g, velocity);
@@ -161,6 +171,7 @@ class Sign {
   explicit Sign(double rate = 1e-3) : rate_(rate) { detail::check_rate(rate_, name); }
 
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    detail::check_gradient(x, g);
     update(Update::sign_step, factor * rate_, 0, {&g, 1}, x);
   }
 
@@ -188,7 +199,7 @@ class Adam {
   }
 
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
-    moments_.add(g, options_.beta1, options_.beta2);
+    moments_.add(x, g, options_.beta1, options_.beta2);
     ++steps_;
     const auto t = static_cast<double>(steps_);
     const double first = 1 - std::pow(options_.beta1, t), root = std::sqrt(1 - std::pow(options_.beta2, t));
@@ -226,7 +237,7 @@ class AdaMm {
   }
 
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
-    moments_.add(g, options_.beta1, options_.beta2);
+    moments_.add(x, g, options_.beta1, options_.beta2);
     const MutableTensorView& largest = largest_.beside(x);
     const TensorView square = moments_.square.beside(x);
     update(Update::maximum, 0, 0, {&square, 1}, largest);

@@ -96,7 +96,8 @@ void pass_over(const Pass& pass, S* x, std::size_t count, std::uint64_t index) {
   };
   if (pass.carried) add_term(*pass.carried, -1);
   if (pass.next) add_term(*pass.next, 1);
-  for (const Term& update : pass.updates) add_term(update, 1);
+  for (const Term& update : pass.updates)
+    if (update.coefficient != 0) add_term(update, 1);  // adding 0 would make +0 of -0
   for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<S>(values[i]);
 }
 
@@ -162,6 +163,7 @@ void exact_pass_over(const Pass& pass, S* x, std::size_t count, std::uint64_t in
   std::array<double, part_size> values;
   for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<double>(x[i]);
   for (const Term& update : pass.updates) {
+    if (update.coefficient == 0) continue;  // adding 0 would make +0 of -0
     const double coefficient = draw(update);
     add(values.data(), count, coefficient, numbers);
   }
@@ -175,31 +177,29 @@ inline void pass_over(const Pass& pass, const Piece& piece, std::uint64_t start,
     const std::size_t begin = slices.begin(slice), end = slices.end(slice);
     Misses* missed = misses.empty() ? nullptr : &misses[slice];
     if (missed != nullptr) missed->units.resize(end - begin);
-    std::size_t taken = 0, done = begin;
+    std::size_t taken = 0;
     std::vector<std::uint64_t> kept;
     visit_scalar(piece.type, [&]<class S>(S) {
-      piece.for_each_run<S>(begin, end - begin, [&](S* target, std::ptrdiff_t stride, std::size_t run) {
-        std::array<S, part_size> gathered;
-        for (std::size_t first = 0; first < run;
-             first += part_size, target += stride * static_cast<std::ptrdiff_t>(part_size)) {
-          const std::size_t count = std::min(part_size, run - first);
-          S* part = target;
-          if (stride != 1) {
-            for (std::size_t i = 0; i < count; ++i)
-              gathered[i] = target[static_cast<std::ptrdiff_t>(i) * stride];
-            part = gathered.data();
-          }
-          if (missed == nullptr) {
-            pass_over(pass, part, count, start + done);
-          } else {
-            exact_pass_over(pass, part, count, start + done, *missed, done - begin, taken, kept);
-          }
-          if (stride != 1)
-            for (std::size_t i = 0; i < count; ++i)
-              target[static_cast<std::ptrdiff_t>(i) * stride] = gathered[i];
-          done += count;
+      std::array<S, part_size> gathered;  // entries that are apart in memory
+      for (std::size_t first = begin; first < end; first += part_size) {
+        const std::size_t count = std::min(part_size, end - first);
+        S* part = piece.dense ? static_cast<S*>(piece.data) + first : gathered.data();
+        if (!piece.dense)
+          piece.for_each_run<S>(first, count,
+                                [to = part](S* from, std::ptrdiff_t stride, std::size_t run) mutable {
+                                  for (std::size_t i = 0; i < run; ++i, from += stride) *to++ = *from;
+                                });
+        if (missed == nullptr) {
+          pass_over(pass, part, count, start + first);
+        } else {
+          exact_pass_over(pass, part, count, start + first, *missed, first - begin, taken, kept);
         }
-      });
+        if (!piece.dense)
+          piece.for_each_run<S>(first, count,
+                                [from = part](S* to, std::ptrdiff_t stride, std::size_t run) mutable {
+                                  for (std::size_t i = 0; i < run; ++i, to += stride) *to = *from++;
+                                });
+      }
     });
     if (missed != nullptr) missed->kept = std::move(kept);
   });
@@ -217,7 +217,8 @@ inline void pass_over_device(const Pass& pass, const MutableTensorView& paramete
   };
   if (pass.carried) add(*pass.carried, -1);
   if (pass.next) add(*pass.next, 1);
-  for (const Term& update : pass.updates) add(update, 1);
+  for (const Term& update : pass.updates)
+    if (update.coefficient != 0) add(update, 1);
   combine(weights, terms, 0, parameters);
 }
 
