@@ -86,7 +86,7 @@ Errors measure(F f, const Point& x, const Point& truth, zo::GradientOptions opti
     squares += square;
   }
   const auto count = static_cast<double>(runs);
-  errors.raw /= count;
+  errors.raw = std::max(0.0, errors.raw / count);
   errors.cosine /= count;
   // a = sum <g^, g> / sum ||g^||^2 is the best factor for all; what it leaves of ||g||^2:
   errors.rescaled = std::max(0.0, 1 - along * along / (squares * count * length * length));
