@@ -77,7 +77,7 @@ TEST_CASE("the covariance of guided directions is (a/d) I + ((1-a)/k) Q^T Q") {
   }
 }
 
-TEST_CASE("guided estimates have the mean c Sigma g, right in the span, unbiased ones and those of alpha = 1 the gradient") {
+TEST_CASE("guided estimates have the mean c Sigma g, unbiased ones and those of alpha = 1 the gradient") {
   CAPTURE(seed);
   const Guides two = guides();
   const std::vector<Values> p = projection_on(two.a, two.b);
