@@ -152,14 +152,13 @@ std::pair<double, bool> bisect(std::vector<L>& lines, double noise, int order, d
   };
   for (int attempt = 0; attempt < 40; ++attempt) {
     const double ratio = ratio_at(h);
-    if (ratio < lowest) {
+    // In range by noise alone, r does not grow.
+    if (ratio < lowest || (ratio <= highest && ratio_at(2 * h) < 2 * lowest)) {
       below = h;
-    } else if (!(ratio <= highest)) {
-      above = h;
-    } else if (ratio_at(2 * h) < 2 * lowest) {
-      below = h;
-    } else {
+    } else if (ratio <= highest) {
       return {h, true};
+    } else {
+      above = h;
     }
     if (std::isinf(above)) {
       if (h >= most) return {most, false};
