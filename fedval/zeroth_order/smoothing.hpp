@@ -30,7 +30,7 @@
 namespace fedval::zeroth_order {
 
 struct SmoothingOptions {
-  Directions directions = sphere(3);  ///< the law whose mu is wanted; the median over its directions is taken
+  Directions directions = sphere(8);  ///< the law whose mu is wanted; fewer are cheaper, and less sure
   Difference difference = central;    ///< of order 1 or 2
   std::optional<double> noise{};      ///< s, where known: a standard deviation or a bound
   std::uint64_t seed = 0;

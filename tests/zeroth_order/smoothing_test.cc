@@ -169,7 +169,7 @@ TEST_CASE("noise from 1e-10 to 1e-1 of f is found within a factor of 4, for ever
       }
 }
 
-TEST_CASE("the chosen radius: at most twice the least error for 9 seeds of 10, five times for all") {
+TEST_CASE("the chosen radius: at most twice the least error, for every seed") {
   CAPTURE(seed);
   constexpr int seeds = 30;
   for (const Smooth& smooth : functions())
@@ -181,19 +181,16 @@ TEST_CASE("the chosen radius: at most twice the least error for 9 seeds of 10, f
         CAPTURE(relative);
         const double deviation = relative * std::abs(static_cast<double>(smooth.at(smooth.x)));
         const double least = curve.least_error(deviation);
-        int above = 0;
         double worst = 0;
         for (std::uint64_t s = 0; s < seeds; ++s) {
           const Smoothing chosen =
               choose_smoothing(noisy(smooth, Noise::gaussian, deviation), smooth.x,
                                {.difference = difference, .seed = seed + s, .common_random_numbers = false});
           const double ratio = curve.error(chosen.radius, deviation) / least;
-          above += ratio > 2 ? 1 : 0;
           worst = std::max(worst, ratio);
         }
         CAPTURE(worst);
-        CHECK(above <= seeds / 10);
-        CHECK(worst < 5);
+        CHECK(worst < 2);
       }
     }
 }
@@ -232,10 +229,10 @@ TEST_CASE("known noise is taken as it is, and fewer queries are asked; all are c
     calls = 0;
     const Smoothing measured = choose_smoothing(f, smooth.x, {.difference = difference, .seed = seed});
     CHECK(measured.queries == calls);
-    // Three directions; 9 points for the noise, and at most 4 for each of some ten radii.
-    CHECK(calls <= 3 * (9 + 4 * 12));
+    // Eight directions; 9 points for the noise, and at most 4 for each of some ten radii.
+    CHECK(calls <= 8 * (9 + 4 * 12));
     const Smoothing exact = choose_smoothing(f, smooth.x, {.difference = difference, .noise = 0.0});
-    const Draw draw = sphere(3).draw(smooth.x.size(), {0, 0});
+    const Draw draw = sphere(8).draw(smooth.x.size(), {0, 0});
     CHECK(exact.radius == default_smoothing(difference, draw, smooth.x));
   }
 }
@@ -265,7 +262,7 @@ TEST_CASE("linear and constant functions have no best radius: it is the largest,
       const Smoothing chosen =
           choose_smoothing(f, x, {.difference = difference, .noise = 1e-3, .seed = seed});
       CHECK(!chosen.within_range);
-      CHECK(chosen.queries < 200);
+      CHECK(chosen.queries < 8 * 60);
       return chosen.radius;
     };
     CHECK(radius_of([](const Values& at) { return at[0] - 2 * at[1] + at[2]; }) == doctest::Approx(largest));
