@@ -129,7 +129,8 @@ Minimum<X> minimise(F&& f, X& x, S&& step, E& estimator, const Stop& stop) {
     step.apply(x, estimate.gradient, stop.schedule ? stop.schedule(result.iterations) : 1.0);
     if (stop.project) stop.project(x);
     ++result.iterations;
-    Progress progress{result.iterations, result.queries, {}, norm(estimate.gradient), estimate.smoothing};
+    Progress progress{
+        result.iterations, result.queries, {}, fedval::norm(estimate.gradient), estimate.smoothing};
     if (looks_now) {
       look();
       progress.value = result.value;
