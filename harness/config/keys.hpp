@@ -35,7 +35,8 @@ template <class AnySettings, class Visitor>
 requires std::same_as<std::remove_cvref_t<AnySettings>, Settings>
 void visit_keys(AnySettings&& s, Visitor&& visit) {
   const Count any, positive{1};
-  const Real above_0, fraction{.high = 1, .includes_low = true}, decay{.high = 1, .includes_high = true};
+  const Real above_0, from_0{.includes_low = true}, fraction{.high = 1, .includes_low = true},
+      decay{.high = 1, .includes_high = true}, share{.high = 1, .includes_low = true, .includes_high = true};
 
   visit(KeyName{"", "name"}, s.name,
         Text{"letters, digits, '.', '_' and '-', with no '.' in front", is_folder_name},
@@ -45,30 +46,101 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "Agents trained at the same time; 0 = one for each core.");
   visit(KeyName{"", "device"}, s.device, Choice{{"cpu"}}, "Where the models are trained.");
 
-  visit(KeyName{"data", "set"}, s.data.set, Choice{{"auto", "mnist", "digits"}},
+  visit(KeyName{"data", "set"}, s.data.set,
+        Choice{{"auto", "mnist", "fashion_mnist", "mnist_writers", "femnist", "cifar10", "cifar100",
+                "cifar100_coarse", "fedisic2019", "mr", "sst", "sst_binary", "digits", "sentences"}},
         "The data set; \"auto\" = mnist where its files are found, otherwise the small built-in digits.");
+  visit(KeyName{"data", "held_out"}, s.data.held_out, any,
+        "Training examples that no agent gets, for evaluation.on = \"held_out\"; they join the set's own "
+        "held-out part where it has one.");
 
-  visit(KeyName{"partition", "kind"}, s.partition.kind, Choice{{"uni", "pow", "cla"}},
-        "uni = equal shares, pow = shares that follow a power law, cla = agents that know 1 to all classes.");
+  visit(
+      KeyName{"partition", "kind"}, s.partition.kind,
+      Choice{{"uni", "iid", "pow", "step_quantity", "free_rider", "cla", "cla_distinct", "step_label_skew",
+              "only_label_skew", "dirichlet", "natural"}},
+      "uni, iid = equal shares; pow = shares by a power law; step_quantity = shares that grow by a step; "
+      "free_rider = the last agent repeats a few examples; cla = agents that know 1 to all classes, sharing "
+      "examples, cla_distinct = not sharing any; step_label_skew = more and more classes; only_label_skew = "
+      "the same at equal sizes; dirichlet = classes cut by Dirichlet shares; natural = an agent is a writer "
+      "or a centre of the data.");
   visit(KeyName{"partition", "agents"}, s.partition.agents, positive, "Number of agents.");
-  visit(KeyName{"partition", "samples_per_agent"}, s.partition.samples_per_agent, positive,
-        "Training examples of an agent, on average.");
+  visit(KeyName{"partition", "samples_per_agent"}, s.partition.samples_per_agent, any,
+        "Training examples of an agent, on average; in natural, at most. 0 = all there are.");
+  visit(KeyName{"partition", "alpha"}, s.partition.alpha, Real{.low = 1e-300, .includes_low = true},
+        "dirichlet: large = alike agents, small = an agent knows few classes.");
+  visit(KeyName{"partition", "smallest_shard"}, s.partition.smallest_shard, positive,
+        "dirichlet: drawn again until every agent has so many examples.");
+  visit(KeyName{"partition", "step"}, s.partition.step, share,
+        "step_quantity: an agent's share of the data minus that of the agent before it.");
+  visit(KeyName{"partition", "fewest_classes"}, s.partition.fewest_classes, positive,
+        "step_label_skew, only_label_skew: classes of the first agent; each later one has a step more.");
+  visit(KeyName{"partition", "most_of_class"}, s.partition.most_of_class, positive,
+        "only_label_skew: examples of a class that the first agent takes.");
+  visit(KeyName{"partition", "least_of_class"}, s.partition.least_of_class, positive,
+        "only_label_skew: a class with fewer examples left is passed over.");
+  visit(KeyName{"partition", "free_rider_samples"}, s.partition.free_rider_samples, positive,
+        "free_rider: different examples of the last agent.");
 
-  visit(KeyName{"model", "name"}, s.model.name, Choice{{"mnist_cnn"}}, "The network.");
+  visit(KeyName{"noise", "label_agents"}, s.noise.label_agents, Counts{{1}},
+        "Agents, by number from 1, some of whose labels are wrong.");
+  visit(KeyName{"noise", "label_share"}, s.noise.label_share, share, "Share of their labels that are wrong.");
+  visit(KeyName{"noise", "feature_agents"}, s.noise.feature_agents, Counts{{1}},
+        "Agents, by number from 1, whose images are noisy.");
+  visit(KeyName{"noise", "feature_deviation"}, s.noise.feature_deviation, from_0,
+        "Standard deviation of the Gaussian noise in their pixels; 1 = the whole range of a pixel.");
+
+  visit(KeyName{"model", "name"}, s.model.name,
+        Choice{{"mnist_cnn", "cifar_cnn", "tf_cnn", "mlp", "text_cnn", "resnet18", "resnet34", "resnet50",
+                "vit_small", "vit_b16"}},
+        "The network.");
+  visit(KeyName{"model", "norm"}, s.model.norm, Choice{{"batch", "group"}},
+        "resnet: what normalises the channels; batch keeps running statistics, which the server averages.");
+  visit(KeyName{"model", "groups"}, s.model.groups, positive,
+        "resnet with norm = \"group\": groups of channels.");
+  visit(
+      KeyName{"model", "stem"}, s.model.stem, Choice{{"cifar", "imagenet"}},
+      "resnet: the first layers; cifar = 3 x 3 at full resolution, imagenet = 7 x 7 and pooling, a sixteenth "
+      "of the positions.");
+  visit(KeyName{"model", "kernel_widths"}, s.model.kernel_widths, Counts{{1, 64}, 1, true},
+        "text_cnn: words that a branch sees at once; one branch for each entry.");
+  visit(KeyName{"model", "dropout"}, s.model.dropout, fraction,
+        "text_cnn: share of the activations set to 0 in training.");
 
   visit(KeyName{"training", "rounds"}, s.training.rounds, positive, "Times the agents meet.");
   visit(KeyName{"training", "local_epochs"}, s.training.local_epochs, positive,
         "Passes of an agent over its examples in a round.");
   visit(KeyName{"training", "batch_size"}, s.training.batch_size, positive, "Examples in a step.");
+  visit(KeyName{"training", "optimiser"}, s.training.optimiser, Choice{{"sgd", "adam"}},
+        "What makes a step of a gradient; made anew by every agent in every round.");
   visit(KeyName{"training", "learning_rate"}, s.training.learning_rate, above_0,
         "Step size in the first round.");
+  visit(KeyName{"training", "schedule"}, s.training.schedule, Choice{{"exponential", "cosine", "constant"}},
+        "How the learning rate falls from round to round.");
   visit(KeyName{"training", "learning_rate_decay"}, s.training.learning_rate_decay, decay,
-        "The learning rate is multiplied by this after each round.");
+        "exponential: the learning rate is multiplied by this after each round.");
+  visit(KeyName{"training", "final_learning_rate"}, s.training.final_learning_rate, from_0,
+        "cosine: what the learning rate would be after the last round.");
+  visit(KeyName{"training", "momentum"}, s.training.momentum, fraction, "sgd: memory of the steps before.");
+  visit(KeyName{"training", "weight_decay"}, s.training.weight_decay, from_0,
+        "Added to the gradient: this times the weights.");
 
+  visit(KeyName{"participation", "fraction"}, s.participation.fraction, decay,
+        "Share of the agents drawn for a round, rounded up.");
+  visit(KeyName{"participation", "dropout"}, s.participation.dropout, fraction,
+        "Probability that a drawn agent never answers. One that answers always remains.");
+  visit(KeyName{"participation", "stragglers"}, s.participation.stragglers, share,
+        "Probability that an agent runs out of time and sends what it reached after a part of its steps, "
+        "drawn uniformly.");
+
+  visit(KeyName{"evaluation", "on"}, s.evaluation.on, Choice{{"test", "held_out"}},
+        "The part that accuracies are measured on. Neither is ever trained on.");
   visit(KeyName{"evaluation", "test_samples"}, s.evaluation.test_samples, any,
-        "Test examples used; 0 = all.");
+        "Examples of it that are used, the first ones; 0 = all.");
   visit(KeyName{"evaluation", "every"}, s.evaluation.every, positive,
         "Rounds between evaluations of the server's model.");
+
+  visit(KeyName{"checkpoint", "every"}, s.checkpoint.every, any,
+        "Rounds between checkpoints, from which `resume` goes on; 0 = none.");
 
   visit(KeyName{"methods", "run"}, s.methods.run, Choices{{"fedavg", "cgsv", "spectral_fed"}},
         "The methods compared, each from the same start on the same data.");

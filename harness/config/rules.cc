@@ -22,6 +22,23 @@ std::optional<Objection> Real::check(double value) const {
   return Objection{" is " + number(value) + ", must be " + describe()};
 }
 
+std::string Counts::describe() const {
+  return "a list" + (fewest > 0 ? " of " + std::to_string(fewest) + " or more" : std::string()) + ", each " +
+         each.describe() + (repeats ? "" : ", each at most once");
+}
+
+std::optional<Objection> Counts::check(const std::vector<std::size_t>& values) const {
+  if (values.size() < fewest) return Objection{" is empty, must be " + describe()};
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    const auto element = static_cast<std::size_t>(value - values.begin());
+    const std::string index = "[" + std::to_string(element) + "]";
+    if (const auto objection = each.check(*value)) return Objection{index + objection->text, element};
+    if (!repeats && std::find(values.begin(), value, *value) != value)
+      return Objection{index + " is " + std::to_string(*value) + " again, each may be listed once", element};
+  }
+  return std::nullopt;
+}
+
 std::string Choice::describe() const {
   return choices.size() == 1 ? in_quotes(choices.front()) : "one of " + joined_quoted(choices);
 }

@@ -41,6 +41,16 @@ struct Count {
   }
 };
 
+/// A list of whole numbers.
+struct Counts {
+  Count each = {};
+  std::size_t fewest = 0;  ///< entries
+  bool repeats = false;    ///< whether a number may be listed again
+
+  std::string describe() const;
+  std::optional<Objection> check(const std::vector<std::size_t>& values) const;
+};
+
 /// A finite number between two bounds.
 struct Real {
   double low = 0;

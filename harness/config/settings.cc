@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <concepts>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -44,13 +45,13 @@ struct Kind;
 
 template <>
 struct Kind<std::string> {
-  static constexpr std::string_view name = "a string";
+  static constexpr std::string_view name = "a string", list = "an array of strings";
   static std::optional<std::string> value(const toml::node& node) { return node.value_exact<std::string>(); }
 };
 
 template <std::unsigned_integral Integer>
 struct Kind<Integer> {
-  static constexpr std::string_view name = "an integer";
+  static constexpr std::string_view name = "an integer", list = "an array of integers";
   static std::optional<std::int64_t> value(const toml::node& node) {
     return node.value_exact<std::int64_t>();
   }
@@ -65,33 +66,59 @@ struct Kind<double> {
   }
 };
 
+template <class Member>
+constexpr bool is_list = false;
+template <class Element>
+constexpr bool is_list<std::vector<Element>> = true;
+
+/// A key with a list of values where it takes one.
+struct Axis {
+  std::string path;
+  std::vector<std::string> words;  // each value as a part of a folder's name
+};
+
+// What the experiment's name says of a value: "0.5", "pow", "fedavg-cgsv".
+std::string word(const std::string& value) { return value; }
+std::string word(std::unsigned_integral auto value) { return std::to_string(value); }
+std::string word(double value) { return number(value); }
+template <class Element>
+std::string word(const std::vector<Element>& values) {
+  std::string words;
+  for (const Element& value : values) words += (words.empty() ? "" : "-") + word(value);
+  return words;
+}
+
 class Reader {
  public:
-  Reader(const toml::table& document, const std::string& source) : document_(document), source_(source) {}
+  /// `place` says which value of each axis is taken; axes beyond it take their first.
+  Reader(const toml::table& document, const std::string& source, std::vector<std::size_t> place = {})
+      : document_(document), source_(source), place_(std::move(place)) {}
+
+  const std::vector<Axis>& axes() const { return axes_; }
 
   Settings read() {
     visit_keys(settings_, [this](const KeyName& key, auto& member, const auto& rule, std::string_view) {
-      if (const toml::node* node = find(key)) assign(member, rule, key.path(), *node);
+      if (const toml::node* node = find(key)) assign_or_sweep(member, rule, key.path(), *node);
     });
     for (const auto& [key, node] : document_) check_top(key, node);
     if (complaints_.empty()) return settings_;
-    std::ranges::stable_sort(complaints_, {}, &Complaint::line);
+    std::ranges::stable_sort(complaints_, {}, &Complaint::order);
     std::string message;
-    for (const auto& [line, text] : complaints_) {
-      message += message.empty() ? "" : "\n";
-      message += source_ + ":" + std::to_string(line) + ": " + text;
-    }
+    for (const Complaint& complaint : complaints_) message += (message.empty() ? "" : "\n") + complaint.text;
     throw Error(message);
   }
 
  private:
   struct Complaint {
-    toml::source_index line;
+    toml::source_index order;
     std::string text;
   };
 
-  void complain(const toml::source_region& place, std::string text) {
-    complaints_.push_back({place.begin.line, std::move(text)});
+  void complain(const toml::source_region& place, const std::string& text) {
+    const bool in_file = !place.path;  // only overrides have a name of their own
+    const std::string where = in_file ? source_ + ":" + std::to_string(place.begin.line) : *place.path;
+    complaints_.push_back(
+        {in_file ? place.begin.line : std::numeric_limits<toml::source_index>::max(), where + ": " + text});
   }
 
   const toml::node* find(const KeyName& key) const {
@@ -107,6 +134,30 @@ class Reader {
     return value;
   }
 
+  // A list where one value is expected, or a list of lists where one list is, asks for a sweep.
+  template <class Member, class Rule>
+  void assign_or_sweep(Member& member, const Rule& rule, const std::string& path, const toml::node& node) {
+    const toml::array* values = node.as_array();
+    if (!values || (is_list<Member> && (values->empty() || !values->get(0)->is_array())))
+      return assign(member, rule, path, node);
+    if (values->empty()) return complain(node.source(), path + " is an empty array, a sweep needs values");
+    Axis axis{path, {}};
+    const std::size_t chosen = axes_.size() < place_.size() ? place_[axes_.size()] : 0;
+    const Member before = member;
+    for (const toml::node& element : *values) {
+      const std::string name = path + "[" + std::to_string(axis.words.size()) + "]";
+      const std::size_t complaints = complaints_.size();
+      Member value = before;
+      assign(value, rule, name, element);
+      const std::string text = word(value);
+      if (complaints == complaints_.size() && std::ranges::find(axis.words, text) != axis.words.end())
+        complain(element.source(), name + " is a value of the sweep again");
+      if (axis.words.size() == chosen) member = value;
+      axis.words.push_back(text);
+    }
+    axes_.push_back(std::move(axis));
+  }
+
   template <class Kept, class Rule>
   void assign(Kept& member, const Rule& rule, const std::string& path, const toml::node& node) {
     const auto value = converted<Kept>(path, node);
@@ -115,16 +166,20 @@ class Reader {
     member = static_cast<Kept>(*value);
   }
 
-  template <class Rule>
-  void assign(std::vector<std::string>& member, const Rule& rule, const std::string& path,
+  template <class Element, class Rule>
+  void assign(std::vector<Element>& member, const Rule& rule, const std::string& path,
               const toml::node& node) {
     const toml::array* array = node.as_array();
-    if (!array) return complain_kind(path, node, "an array of strings");
-    std::vector<std::string> values;
+    if (!array) return complain_kind(path, node, Kind<Element>::list);
+    std::vector<Element> values;
     for (const toml::node& element : *array) {
-      const auto value = converted<std::string>(path + "[" + std::to_string(values.size()) + "]", element);
+      const std::string name = path + "[" + std::to_string(values.size()) + "]";
+      const auto value = converted<Element>(name, element);
       if (!value) return;
-      values.push_back(*value);
+      if constexpr (std::integral<Element>)  // a list keeps what fits it; rules see no negative numbers
+        if (*value < 0)
+          return complain(element.source(), name + " is " + std::to_string(*value) + ", must be at least 0");
+      values.push_back(static_cast<Element>(*value));
     }
     if (const auto objection = rule.check(values)) {
       const toml::node& place = values.empty() ? node : (*array)[objection->element];
@@ -152,10 +207,78 @@ class Reader {
 
   const toml::table& document_;
   const std::string& source_;
+  std::vector<std::size_t> place_;
+  std::vector<Axis> axes_;
   Settings settings_;
   KeyNames names_;
   std::vector<Complaint> complaints_;
 };
+
+toml::table parsed(std::string_view text, const std::string& source) {
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    const auto& [line, column] = error.source().begin;
+    fail(source, ":", line, ":", column, ": ", error.description());
+  }
+}
+
+// A value that is no TOML is a text: nobody wants to quote quotes for a shell.
+toml::table parsed(const Override& change) {
+  const std::size_t equals = change.text.find('=');
+  if (equals == std::string::npos) fail(change.source, ": is not KEY=VALUE");
+  try {
+    return toml::parse(change.text, change.source);
+  } catch (const toml::parse_error&) {
+  }
+  try {
+    return toml::parse(change.text.substr(0, equals) + "='''" + change.text.substr(equals + 1) + "'''",
+                       change.source);
+  } catch (const toml::parse_error& error) {
+    fail(change.source, ": ", error.description());
+  }
+}
+
+void apply(toml::table& document, const Override& change) {
+  toml::table changes = parsed(change);
+  for (auto&& [key, node] : changes) {
+    toml::node* there = document.get(key);
+    if (!there || !there->is_table() || !node.is_table()) {
+      document.insert_or_assign(key, std::move(node));  // a copy would forget its source
+      continue;
+    }
+    for (auto&& [inner, value] : *node.as_table())
+      there->as_table()->insert_or_assign(inner, std::move(value));
+  }
+}
+
+constexpr std::size_t most_experiments = 10'000;  // more is a slip of the keyboard
+
+std::vector<Settings> read_all(const toml::table& document, const std::string& source) {
+  Reader first(document, source);
+  const Settings single = first.read();
+  const std::vector<Axis>& axes = first.axes();
+  if (axes.empty()) return {single};
+  std::size_t count = 1;
+  for (const Axis& axis : axes) {
+    count *= axis.words.size();
+    if (count > most_experiments)
+      fail(source, ": the lists make a sweep of more than ", most_experiments, " experiments");
+  }
+  std::vector<Settings> all;
+  for (std::vector<std::size_t> place(axes.size(), 0); all.size() < count;) {
+    all.push_back(Reader(document, source, place).read());
+    for (std::size_t a = 0; a < axes.size(); ++a)
+      if (axes[a].path != "name") all.back().name += "_" + axes[a].path + "-" + axes[a].words[place[a]];
+    for (char& c : all.back().name)
+      if (!is_folder_name(std::string("x") + c)) c = '-';
+    for (std::size_t a = axes.size(); a-- > 0;) {  // as an odometer
+      if (++place[a] < axes[a].words.size()) break;
+      place[a] = 0;
+    }
+  }
+  return all;
+}
 
 [[noreturn]] void fail_to_read(const std::filesystem::path& path, int error) {
   if (error == ENOENT) fail("experiment file ", path.string(), ": no such file");
@@ -179,18 +302,26 @@ std::string contents(const std::filesystem::path& path) {
 
 }  // namespace
 
-Settings read_settings(const std::filesystem::path& path) {
-  return parse_settings(contents(path), path.string());
+std::vector<Settings> parse_experiments(std::string_view text, const std::string& source,
+                                        const std::vector<Override>& overrides) {
+  toml::table document = parsed(text, source);
+  for (const Override& change : overrides) apply(document, change);
+  return read_all(document, source);
+}
+
+std::vector<Settings> read_experiments(const std::filesystem::path& path,
+                                       const std::vector<Override>& overrides) {
+  return parse_experiments(contents(path), path.string(), overrides);
 }
 
 Settings parse_settings(std::string_view text, const std::string& source) {
-  try {
-    const toml::table document = toml::parse(text);
-    return Reader(document, source).read();
-  } catch (const toml::parse_error& error) {
-    const auto& [line, column] = error.source().begin;
-    fail(source, ":", line, ":", column, ": ", error.description());
-  }
+  const std::vector<Settings> all = parse_experiments(text, source);
+  if (all.size() > 1) fail(source, ": is a sweep of ", all.size(), " experiments, expected one");
+  return all.front();
+}
+
+Settings read_settings(const std::filesystem::path& path) {
+  return parse_settings(contents(path), path.string());
 }
 
 }  // namespace fedval::harness

@@ -17,6 +17,7 @@ namespace fedval::harness {
 /// Where the examples come from: table [data].
 struct DataSettings {
   std::string set = "auto";
+  std::size_t held_out = 0;
   bool operator==(const DataSettings&) const = default;
 };
 
@@ -24,13 +25,34 @@ struct DataSettings {
 struct PartitionSettings {
   std::string kind = "uni";
   std::size_t agents = 5;
-  std::size_t samples_per_agent = 600;
+  std::size_t samples_per_agent = 0;
+  double alpha = 0.1;
+  std::size_t smallest_shard = 1;
+  double step = 0.05;
+  std::size_t fewest_classes = 2;
+  std::size_t most_of_class = 2000;
+  std::size_t least_of_class = 100;
+  std::size_t free_rider_samples = 10;
   bool operator==(const PartitionSettings&) const = default;
+};
+
+/// Agents whose data is worse than the others': table [noise].
+struct NoiseSettings {
+  std::vector<std::size_t> label_agents = {};
+  double label_share = 0.4;
+  std::vector<std::size_t> feature_agents = {};
+  double feature_deviation = 0.2;
+  bool operator==(const NoiseSettings&) const = default;
 };
 
 /// What is trained: table [model].
 struct ModelSettings {
   std::string name = "mnist_cnn";
+  std::string norm = "batch";
+  std::size_t groups = 32;
+  std::string stem = "cifar";
+  std::vector<std::size_t> kernel_widths = {3, 4, 5};
+  double dropout = 0.5;
   bool operator==(const ModelSettings&) const = default;
 };
 
@@ -39,16 +61,36 @@ struct TrainingSettings {
   std::size_t rounds = 12;
   std::size_t local_epochs = 3;
   std::size_t batch_size = 32;
+  std::string optimiser = "sgd";
   double learning_rate = 0.15;
+  std::string schedule = "exponential";
   double learning_rate_decay = 0.977;
+  double final_learning_rate = 1e-6;
+  double momentum = 0;
+  double weight_decay = 0;
   bool operator==(const TrainingSettings&) const = default;
+};
+
+/// Who takes part in a round: table [participation].
+struct ParticipationSettings {
+  double fraction = 1;
+  double dropout = 0;
+  double stragglers = 0;
+  bool operator==(const ParticipationSettings&) const = default;
 };
 
 /// When and on what the models are tested: table [evaluation].
 struct EvaluationSettings {
+  std::string on = "test";
   std::size_t test_samples = 0;
   std::size_t every = 1;
   bool operator==(const EvaluationSettings&) const = default;
+};
+
+/// What is kept so that a run can go on: table [checkpoint].
+struct CheckpointSettings {
+  std::size_t every = 1;
+  bool operator==(const CheckpointSettings&) const = default;
 };
 
 /// Which methods run side by side: table [methods].
@@ -79,24 +121,44 @@ struct Settings {
   std::uint64_t seed = 1;
   std::size_t threads = 0;
   std::string device = "cpu";
-  DataSettings data;
-  PartitionSettings partition;
-  ModelSettings model;
-  TrainingSettings training;
-  EvaluationSettings evaluation;
-  MethodSettings methods;
-  CgsvSettings cgsv;
-  SpectralFedSettings spectral_fed;
+  DataSettings data = {};
+  PartitionSettings partition = {};
+  NoiseSettings noise = {};
+  ModelSettings model = {};
+  TrainingSettings training = {};
+  ParticipationSettings participation = {};
+  EvaluationSettings evaluation = {};
+  CheckpointSettings checkpoint = {};
+  MethodSettings methods = {};
+  CgsvSettings cgsv = {};
+  SpectralFedSettings spectral_fed = {};
   bool operator==(const Settings&) const = default;
 };
 
-/// The settings in a TOML file; what the file leaves out has its default. Throws Error when the file cannot
-/// be read, and as parse_settings() does when its text is wrong.
-Settings read_settings(const std::filesystem::path& path);
+/// A key and its value in place of what a file says: "training.rounds=5", "cgsv.beta=[0.5, 1]". The value is
+/// TOML; what is no TOML is a text, so that data.set=mnist needs no quotes.
+struct Override {
+  std::string text;    ///< KEY=VALUE
+  std::string source;  ///< what messages call it: "--set training.rounds=5"
+};
 
-/// The settings in a TOML text, which messages call `source`. Throws Error with everything that is wrong, one
-/// line each, in the order of the text: "quickstart.toml:7: training.learning_rate is -0.1, must be above 0".
+/// The experiments that a TOML text stands for: one, or a sweep where a key that takes one value has a list
+/// of them. Of several such keys every combination is an experiment (the last key changes fastest), whose
+/// name ends with its place in the grid: "mnist_pow_seed-2_cgsv.beta-0.5". What the text leaves out has its
+/// default. Error, before anything starts, with everything that is wrong, one line each, in the order of the
+/// text: "quickstart.toml:7: training.learning_rate is -0.1, must be above 0".
+std::vector<Settings> parse_experiments(std::string_view text, const std::string& source,
+                                        const std::vector<Override>& overrides = {});
+
+/// The same for a file. Error when it cannot be read.
+std::vector<Settings> read_experiments(const std::filesystem::path& path,
+                                       const std::vector<Override>& overrides = {});
+
+/// The one experiment of a text that has no sweep. Error as parse_experiments(), and for a sweep.
 Settings parse_settings(std::string_view text, const std::string& source);
+
+/// The same for a file.
+Settings read_settings(const std::filesystem::path& path);
 
 /// Every setting as TOML; parse_settings() gives back equal settings, to the last bit. Throws Error when a
 /// value is one that parse_settings() would refuse.
@@ -105,5 +167,8 @@ std::string to_toml(const Settings& settings);
 /// The documentation of every key: a TOML text of the defaults, with what each key means and accepts as
 /// comments.
 std::string describe_settings();
+
+/// The same as a page in Markdown: a table for each table of the file.
+std::string settings_page();
 
 }  // namespace fedval::harness

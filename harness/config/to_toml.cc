@@ -13,8 +13,11 @@ namespace {
 std::string literal(const std::string& value) { return '"' + value + '"'; }
 std::string literal(std::unsigned_integral auto value) { return std::to_string(value); }
 std::string literal(double value) { return toml_float(value); }
-std::string literal(const std::vector<std::string>& values) {
-  return "[" + joined_quoted({values.begin(), values.end()}) + "]";
+template <class Element>
+std::string literal(const std::vector<Element>& values) {
+  std::string list;
+  for (const Element& value : values) list += (list.empty() ? "" : ", ") + literal(value);
+  return "[" + list + "]";
 }
 
 template <class Remark>
@@ -42,6 +45,28 @@ std::string describe_settings() {
   return written(Settings{}, [](const std::string& accepted, std::string_view help) {
     return "# " + std::string(help) + "\n# Accepts: " + accepted + ".\n";
   });
+}
+
+std::string settings_page() {
+  std::string page =
+      "# Settings of an experiment\n\nEvery key that a TOML file of the harness may have. A key that is left "
+      "out "
+      "has its default; a key that is\nnot here is an error. A list where one value is expected makes a "
+      "sweep: "
+      "every combination of such values is\nan experiment of its own. This page is printed by `harness "
+      "settings "
+      "--markdown`.\n";
+  std::string_view table = "none";
+  visit_keys(Settings{}, [&](const KeyName& key, const auto& value, const auto& rule, std::string_view help) {
+    if (key.table != table) {
+      table = key.table;
+      page += "\n## " + (table.empty() ? "Above the tables" : "[" + std::string(table) + "]") +
+              "\n\n| key | default | meaning | accepts |\n|---|---|---|---|\n";
+    }
+    page += "| `" + std::string(key.name) + "` | `" + literal(value) + "` | " + std::string(help) + " | " +
+            rule.describe() + " |\n";
+  });
+  return page;
 }
 
 }  // namespace fedval::harness

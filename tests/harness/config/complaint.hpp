@@ -4,23 +4,15 @@
 #include <string>
 #include <string_view>
 
-#include "fedval/error.hpp"
 #include "harness/config/settings.hpp"
+#include "tests/support/complaint.hpp"
 
 namespace fedval::harness {
 
-template <class Action>
-std::string message_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using fedval::tests::complaint_of;
 
 inline std::string complaint(std::string_view text) {
-  return message_of([&] { parse_settings(text, "t.toml"); });
+  return complaint_of([&] { parse_settings(text, "t.toml"); });
 }
 
 }  // namespace fedval::harness

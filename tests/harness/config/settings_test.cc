@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <sstream>
 #include <string>
@@ -18,7 +19,7 @@
 
 namespace harness = fedval::harness;
 using harness::complaint;
-using harness::message_of;
+using harness::complaint_of;
 using harness::Settings;
 
 TEST_CASE("settings: what a file leaves out has its default") {
@@ -54,15 +55,16 @@ TEST_CASE("settings: the ends of the ranges") {
 TEST_CASE("settings: files") {
   const std::filesystem::path experiments = "harness/experiments";
   REQUIRE_MESSAGE(std::filesystem::is_directory(experiments), "run from the root of the repository");
-  CHECK(message_of([] { harness::read_settings("no/x.toml"); }) == "experiment file no/x.toml: no such file");
-  CHECK(message_of([&] { harness::read_settings(experiments); }) ==
+  CHECK(complaint_of([] { harness::read_settings("no/x.toml"); }) ==
+        "experiment file no/x.toml: no such file");
+  CHECK(complaint_of([&] { harness::read_settings(experiments); }) ==
         "experiment file harness/experiments: is a directory");
-  CHECK(message_of([&] {
+  CHECK(complaint_of([&] {
           harness::read_settings(experiments / "quickstart.toml" / "x");
         }).starts_with("experiment file harness/experiments/quickstart.toml/x: cannot be read: "));
   // Opens, but nothing is mapped at its beginning, so the first read fails.
   if (const std::filesystem::path memory = "/proc/self/mem"; std::filesystem::exists(memory))
-    CHECK(message_of([&] {
+    CHECK(complaint_of([&] {
             harness::read_settings(memory);
           }).starts_with("experiment file /proc/self/mem: cannot be read: "));
 
@@ -71,15 +73,24 @@ TEST_CASE("settings: files") {
     if (entry.path().extension() != ".toml") continue;
     CAPTURE(entry.path().string());
     ++files;
-    CHECK(harness::read_settings(entry.path()).name == entry.path().stem().string());
+    for (const Settings& settings : harness::read_experiments(entry.path()))
+      CHECK(settings.name.starts_with(entry.path().stem().string()));
   }
   CHECK(files >= 2);
+}
+
+TEST_CASE("settings: the page in docs is what the harness prints") {
+  std::ifstream file("docs/settings.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  CHECK(page.str() == harness::settings_page());
 }
 
 TEST_CASE("settings: what the experiment files hold") {
   Settings quickstart;
   quickstart.name = "quickstart";
   quickstart.partition.kind = "pow";
+  quickstart.partition.samples_per_agent = 600;
   quickstart.training.rounds = 6;
   quickstart.training.local_epochs = 1;
   quickstart.training.batch_size = 30;
@@ -89,6 +100,7 @@ TEST_CASE("settings: what the experiment files hold") {
   mnist.name = "mnist_pow";
   mnist.data.set = "mnist";
   mnist.partition.kind = "pow";
+  mnist.partition.samples_per_agent = 600;
   CHECK(harness::read_settings("harness/experiments/mnist_pow.toml") == mnist);
 }
 
@@ -117,11 +129,11 @@ TEST_CASE("settings: written and read back") {
 TEST_CASE("settings: what could not be read back is not written") {
   Settings s;
   s.seed = std::numeric_limits<std::uint64_t>::max();
-  CHECK(message_of([&] { harness::to_toml(s); }) ==
+  CHECK(complaint_of([&] { harness::to_toml(s); }) ==
         "settings: seed is 18446744073709551615, must be at most 9223372036854775807");
   s = {};
   s.name = "a\"b";
-  CHECK(message_of([&] { harness::to_toml(s); }).starts_with("settings: name is \"a\\\"b\", must be "));
+  CHECK(complaint_of([&] { harness::to_toml(s); }).starts_with("settings: name is \"a\\\"b\", must be "));
 }
 
 TEST_CASE("settings: the documentation is a file of the defaults") {
