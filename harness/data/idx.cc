@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <iomanip>
@@ -13,6 +14,7 @@
 #include <sstream>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "fedval/error.hpp"
 
@@ -46,11 +48,15 @@ std::size_t read(gzFile file, const std::filesystem::path& path, std::span<std::
   return static_cast<std::size_t>(got);
 }
 
+std::uint32_t big_endian(std::span<const std::uint8_t, 4> bytes) {
+  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 |
+         bytes[3];
+}
+
 std::uint32_t read_word(gzFile file, const std::filesystem::path& path) {
   std::array<std::uint8_t, 4> bytes{};
   if (read(file, path, bytes) < bytes.size()) fail(path.string(), ": ends inside the idx header");
-  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 |
-         bytes[3];
+  return big_endian(bytes);
 }
 
 std::string hexadecimal(std::uint32_t word) {
@@ -65,46 +71,65 @@ std::string written(const std::vector<std::size_t>& shape) {
   return text;
 }
 
-std::size_t product(const std::filesystem::path& path, const std::vector<std::size_t>& shape) {
+std::size_t total_bytes(const std::filesystem::path& path, const std::vector<std::size_t>& shape,
+                        std::size_t width) {
   // A zero dimension makes the product zero, whatever the others are.
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
-  std::size_t count = 1;
+  std::size_t bytes = width;
   for (const std::size_t extent : shape) {
-    if (count > std::numeric_limits<std::size_t>::max() / extent)
+    if (bytes > std::numeric_limits<std::size_t>::max() / extent)
       fail(path.string(), ": the header says ", written(shape), " values, more than can be counted");
-    count *= extent;
+    bytes *= extent;
   }
-  return count;
+  return bytes;
 }
 
-}  // namespace
-
-Idx read_idx(const std::filesystem::path& path, std::size_t expected_rank) {
+// The shape and the bytes of the values, each of `width` bytes, of an idx file of the given type.
+Idx<std::uint8_t> read_raw(const std::filesystem::path& path, std::uint32_t type, std::size_t width,
+                           std::size_t expected_rank) {
   if (expected_rank == 0 || expected_rank > 255)
     fail(path.string(), ": an idx file has rank 1 to 255, not ", expected_rank);
   const File file = open(path);
   const std::uint32_t magic = read_word(file.get(), path);
-  const auto expected = static_cast<std::uint32_t>(0x0800 + expected_rank);
+  const auto expected = static_cast<std::uint32_t>(type << 8 | expected_rank);
   if (magic != expected)
     fail(path.string(), ": magic number ", hexadecimal(magic), ", expected ", hexadecimal(expected));
 
-  Idx idx;
-  for (std::size_t i = 0; i < expected_rank; ++i) idx.shape.push_back(read_word(file.get(), path));
-  const std::size_t count = product(path, idx.shape);
+  Idx<std::uint8_t> raw;
+  for (std::size_t i = 0; i < expected_rank; ++i) raw.shape.push_back(read_word(file.get(), path));
+  const std::size_t bytes = total_bytes(path, raw.shape, width);
 
-  while (idx.values.size() < count) {
-    const std::size_t before = idx.values.size();
-    const std::size_t wanted = std::min(chunk, count - before);
-    idx.values.resize(before + wanted);
-    const std::size_t got = read(file.get(), path, std::span(idx.values).subspan(before));
+  while (raw.values.size() < bytes) {
+    const std::size_t before = raw.values.size();
+    const std::size_t wanted = std::min(chunk, bytes - before);
+    raw.values.resize(before + wanted);
+    const std::size_t got = read(file.get(), path, std::span(raw.values).subspan(before));
     if (got < wanted)
-      fail(path.string(), ": ", before + got, " values, expected ", count, " (", written(idx.shape), ")");
+      fail(path.string(), ": ", (before + got) / width, " values, expected ", bytes / width, " (",
+           written(raw.shape), ")");
   }
   // Reading past the last value also makes zlib check the checksum at the end of a gzip stream.
   std::array<std::uint8_t, 1> extra{};
   if (read(file.get(), path, extra) != 0)
-    fail(path.string(), ": bytes after the ", count, " values (", written(idx.shape),
+    fail(path.string(), ": bytes after the ", bytes / width, " values (", written(raw.shape),
          ") that the header says");
+  return raw;
+}
+
+}  // namespace
+
+template <>
+Idx<std::uint8_t> read_idx(const std::filesystem::path& path, std::size_t expected_rank) {
+  return read_raw(path, 0x08, 1, expected_rank);
+}
+
+template <>
+Idx<std::int32_t> read_idx(const std::filesystem::path& path, std::size_t expected_rank) {
+  Idx<std::uint8_t> raw = read_raw(path, 0x0c, 4, expected_rank);
+  Idx<std::int32_t> idx{.shape = std::move(raw.shape), .values = {}};
+  for (std::size_t at = 0; at < raw.values.size(); at += 4)
+    idx.values.push_back(
+        std::bit_cast<std::int32_t>(big_endian(std::span(raw.values).subspan(at).first<4>())));
   return idx;
 }
 

@@ -1,6 +1,7 @@
 // The idx file format of MNIST: a header of big-endian 32-bit words, then the values, last dimension fastest.
 //
-//   magic (0x00 0x00, type 0x08 = unsigned byte, rank), rank dimensions, product(dimensions) bytes
+//   magic (0x00 0x00, type, rank), rank dimensions, product(dimensions) values
+//   type: 0x08 = unsigned byte, 0x0c = 32-bit signed integer, big-endian
 //
 // Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section on file formats.
 #pragma once
@@ -12,16 +13,25 @@
 
 namespace fedval::harness {
 
-/// The content of an idx file of unsigned bytes.
+/// The content of an idx file.
+template <class Value = std::uint8_t>
 struct Idx {
   std::vector<std::size_t> shape;
-  std::vector<std::uint8_t> values;  // product(shape)
+  std::vector<Value> values;  // product(shape)
 };
 
-/// Reads an idx file of unsigned bytes, plain or gzip (told apart by content, not by name). Memory grows with
-/// the bytes that are there, not with what the header promises; O(bytes).
+/// Reads an idx file of unsigned bytes or, as read_idx<std::int32_t>, of integers; plain or gzip (told apart
+/// by content, not by name). Memory grows with the bytes that are there, not with what the header promises;
+/// O(bytes).
 /// Throws Error naming the file when it cannot be read, is a damaged or truncated gzip stream, has another
-/// magic number than that of `expected_rank` (1 to 255), or holds fewer or more bytes than its header says.
-Idx read_idx(const std::filesystem::path& path, std::size_t expected_rank);
+/// magic number than that of the type and `expected_rank` (1 to 255), or holds fewer or more bytes than its
+/// header says.
+template <class Value = std::uint8_t>
+Idx<Value> read_idx(const std::filesystem::path& path, std::size_t expected_rank);
+
+template <>
+Idx<std::uint8_t> read_idx<std::uint8_t>(const std::filesystem::path& path, std::size_t expected_rank);
+template <>
+Idx<std::int32_t> read_idx<std::int32_t>(const std::filesystem::path& path, std::size_t expected_rank);
 
 }  // namespace fedval::harness

@@ -1,13 +1,13 @@
 #include "harness/data/mnist.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "fedval/error.hpp"
+#include "harness/data/describe.hpp"
 #include "harness/data/idx.hpp"
+#include "harness/data/input_file.hpp"
 
 namespace fedval::harness {
 namespace {
@@ -17,32 +17,19 @@ namespace fs = std::filesystem;
 constexpr std::size_t side = 28;
 constexpr std::size_t classes = 10;
 
-// Something we may not look at counts as there: opening it then says why it cannot be read.
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::status(path, ignored).type() != fs::file_type::not_found;
+fs::path fashion_place(const fs::path& folder) { return folder / "fashion-mnist"; }
+
+bool any_file(const fs::path& where) {
+  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                           "t10k-labels-idx1-ubyte"})
+    if (find_plain_or_gzip(where, name)) return true;
+  return false;
 }
 
-fs::path place(const fs::path& folder) {
-  const fs::path own = folder / "mnist";
-  return is_there(own) ? own : folder;
-}
-
-std::optional<fs::path> find(const fs::path& where, const std::string& name) {
-  for (const char* ending : {"", ".gz"})
-    if (const fs::path path = where / (name + ending); is_there(path)) return path;
-  return std::nullopt;
-}
-
-fs::path require(const fs::path& where, const std::string& name) {
-  const auto path = find(where, name);
-  if (!path) fail("mnist: ", name, " (or ", name, ".gz) is not in ", where.string());
-  return *path;
-}
-
-ImageSet load_part(const fs::path& where, const std::string& part, std::size_t expected) {
-  const fs::path images_path = require(where, part + "-images-idx3-ubyte");
-  const fs::path labels_path = require(where, part + "-labels-idx1-ubyte");
+Examples load_part(const std::string& set, const fs::path& where, const std::string& part,
+                   std::size_t expected) {
+  const fs::path images_path = require_plain_or_gzip(set, where, part + "-images-idx3-ubyte");
+  const fs::path labels_path = require_plain_or_gzip(set, where, part + "-labels-idx1-ubyte");
   Idx images = read_idx(images_path, 3);
   Idx labels = read_idx(labels_path, 1);
   if (images.shape[1] != side || images.shape[2] != side)
@@ -57,26 +44,32 @@ ImageSet load_part(const fs::path& where, const std::string& part, std::size_t e
   if (bad != labels.values.end())
     fail(labels_path.string(), ": label ", bad - labels.values.begin(), " is ", int{*bad},
          ", expected 0 to 9");
-  return {std::move(images.values), std::move(labels.values), side, side};
+  return {.pixels = std::move(images.values), .labels = std::move(labels.values)};
+}
+
+Dataset load(const std::string& name, const std::string& title, const fs::path& where) {
+  Dataset data{.name = name,
+               .description = title + ", " + image_counts(60000, 10000) + ", from " + where.string(),
+               .classes = classes,
+               .shape = {1, side, side}};
+  data.train = load_part(name, where, "train", 60000);
+  data.test = load_part(name, where, "t10k", 10000);
+  return data;
 }
 
 }  // namespace
 
-bool mnist_present(const fs::path& folder) {
-  const fs::path where = place(folder);
-  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                           "t10k-labels-idx1-ubyte"})
-    if (find(where, name)) return true;
-  return false;
+fs::path mnist_place(const fs::path& folder) {
+  const fs::path own = folder / "mnist";
+  return is_there(own) ? own : folder;
 }
 
-Dataset load_mnist(const fs::path& folder) {
-  const fs::path where = place(folder);
-  Dataset data{
-      "mnist", "MNIST, 60,000 train and 10,000 test images, from " + where.string(), classes, {}, {}};
-  data.train = load_part(where, "train", 60000);
-  data.test = load_part(where, "t10k", 10000);
-  return data;
+bool mnist_present(const fs::path& folder) { return any_file(mnist_place(folder)); }
+bool fashion_mnist_present(const fs::path& folder) { return any_file(fashion_place(folder)); }
+
+Dataset load_mnist(const fs::path& folder) { return load("mnist", "MNIST", mnist_place(folder)); }
+Dataset load_fashion_mnist(const fs::path& folder) {
+  return load("fashion_mnist", "Fashion-MNIST", fashion_place(folder));
 }
 
 }  // namespace fedval::harness

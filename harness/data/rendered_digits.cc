@@ -134,9 +134,11 @@ void render(std::size_t digit, Stream draw, std::span<std::uint8_t> pixels) {
   }
 }
 
-ImageSet render_part(std::uint64_t seed, std::uint64_t part, std::size_t count) {
+Examples render_part(std::uint64_t seed, std::uint64_t part, std::size_t count) {
   if (count > most_images) fail("rendered digits: ", count, " images asked for, at most ", most_images);
-  ImageSet set{std::vector<std::uint8_t>(count * side * side), std::vector<std::uint8_t>(count), side, side};
+  Examples set;
+  set.pixels.resize(count * side * side);
+  set.labels.resize(count);
   std::array<std::uint8_t, classes> block{};
   for (std::size_t i = 0; i < count; ++i) {
     if (i % classes == 0) {
@@ -156,7 +158,10 @@ Dataset rendered_digits(std::uint64_t seed, std::size_t train, std::size_t test)
   const std::string description = "rendered digits (built in, seed " + std::to_string(seed) + "), " +
                                   std::to_string(train) + " train and " + std::to_string(test) +
                                   " test images: NOT MNIST";
-  return {"digits", description, classes, render_part(seed, 0, train), render_part(seed, test_part, test)};
+  Dataset data{.name = "digits", .description = description, .classes = classes, .shape = {1, side, side}};
+  data.train = render_part(seed, 0, train);
+  data.test = render_part(seed, test_part, test);
+  return data;
 }
 
 }  // namespace fedval::harness

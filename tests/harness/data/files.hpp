@@ -15,6 +15,8 @@
 #include <system_error>
 #include <vector>
 
+#include "tests/support/complaint.hpp"
+
 namespace fedval::harness::test_files {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -59,13 +61,44 @@ inline Bytes read(const std::filesystem::path& path) {
   return Bytes(std::istreambuf_iterator<char>(file), {});
 }
 
+using tests::complaint_of;
+
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+inline void append_big_endian(Bytes& bytes, std::uint32_t word) {
+  for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(word >> shift));
+}
+
+/// The header of an idx file; type 0x08 is unsigned bytes, 0x0c integers.
+inline Bytes idx_header(std::uint8_t type, std::initializer_list<std::size_t> shape) {
+  Bytes bytes{0, 0, type, static_cast<std::uint8_t>(shape.size())};
+  for (const std::size_t extent : shape) append_big_endian(bytes, static_cast<std::uint32_t>(extent));
+  return bytes;
+}
+
 /// An idx file of unsigned bytes; the values need not match the shape.
 inline Bytes idx_bytes(std::initializer_list<std::size_t> shape, const Bytes& values) {
-  Bytes bytes{0, 0, 8, static_cast<std::uint8_t>(shape.size())};
-  for (const std::size_t extent : shape)
-    for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(extent >> shift));
+  Bytes bytes = idx_header(8, shape);
   bytes.insert(bytes.end(), values.begin(), values.end());
   return bytes;
+}
+
+/// An idx file of integers; the values need not match the shape.
+inline Bytes idx_int_bytes(std::initializer_list<std::size_t> shape,
+                           const std::vector<std::int32_t>& values) {
+  Bytes bytes = idx_header(0x0c, shape);
+  for (const std::int32_t value : values) append_big_endian(bytes, static_cast<std::uint32_t>(value));
+  return bytes;
+}
+
+/// Writes MNIST's two files of one part, images of `side` x `side` zeros.
+inline void write_mnist_part(const std::filesystem::path& where, const std::string& part, std::size_t images,
+                             const Bytes& labels, std::size_t side = 28) {
+  write_gzip(where / (part + "-images-idx3-ubyte.gz"),
+             idx_bytes({images, side, side}, Bytes(images * side * side)));
+  write(where / (part + "-labels-idx1-ubyte"), idx_bytes({labels.size()}, labels));
 }
 
 }  // namespace fedval::harness::test_files

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "fedval/error.hpp"
@@ -15,12 +16,7 @@ namespace {
 using namespace test_files;
 
 std::string message(const std::filesystem::path& path, std::size_t rank) {
-  try {
-    read_idx(path, rank);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return complaint_of([&] { read_idx(path, rank); });
 }
 
 const Bytes values = {1, 2, 3, 4, 5, 250};
@@ -51,6 +47,41 @@ TEST_CASE("idx: values beyond one chunk, and random ones") {
     CHECK(idx.shape == std::vector<std::size_t>{rows, columns});
     CHECK(idx.values == all);
   }
+}
+
+TEST_CASE("idx: integers are big-endian and signed") {
+  const Folder folder;
+  const Bytes file{0, 0, 0x0c, 2, 0, 0, 0,    2,    0,    0,    0,    2,    0,    0,
+                   0, 5, 0,    0, 1, 2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
+  write(folder / "plain", file);
+  write_gzip(folder / "packed", file);
+  for (const char* name : {"plain", "packed"}) {
+    const Idx idx = read_idx<std::int32_t>(folder / name, 2);
+    CHECK(idx.shape == std::vector<std::size_t>{2, 2});
+    CHECK(idx.values == std::vector<std::int32_t>{5, 258, 2147483647, -2});
+  }
+  std::vector<std::int32_t> many(300001);  // beyond one chunk
+  random::Stream draw(1);
+  for (auto& value : many) value = static_cast<std::int32_t>(draw.below(1ULL << 32));
+  write(folder / "many", idx_int_bytes({many.size()}, many));
+  CHECK(read_idx<std::int32_t>(folder / "many", 1).values == many);
+}
+
+TEST_CASE("idx: integers that are cut, followed by more, of another type, or promised only") {
+  const Folder folder;
+  const auto complaint = [&](const Bytes& bytes) {
+    write(folder / "x", bytes);
+    const std::string text = complaint_of([&] { read_idx<std::int32_t>(folder / "x", 2); });
+    return text.substr(std::min(text.size(), (folder / "x").string().size()));
+  };
+  const Bytes whole = idx_int_bytes({1, 3}, {1, 2, 3});
+  Bytes longer = whole;
+  longer.push_back(0);
+  CHECK(complaint(longer) == ": bytes after the 3 values (1 x 3) that the header says");
+  CHECK(complaint(Bytes(whole.begin(), whole.end() - 1)) == ": 2 values, expected 3 (1 x 3)");
+  CHECK(complaint(idx_bytes({1, 3}, values)) == ": magic number 0x00000802, expected 0x00000c02");
+  // 2^62 values can be counted, their bytes cannot.
+  CHECK(contains(complaint(idx_int_bytes({0x80000000, 0x80000000}, {1})), "more than can be counted"));
 }
 
 TEST_CASE("idx: a plain file cut anywhere is an error") {

@@ -9,7 +9,6 @@
 #include <map>
 #include <string>
 
-#include "fedval/error.hpp"
 #include "harness/data/data_folder.hpp"
 #include "tests/harness/data/files.hpp"
 #include "tests/harness/data/real_data.hpp"
@@ -20,26 +19,15 @@ namespace {
 using namespace test_files;
 
 std::string message(const std::filesystem::path& folder) {
-  try {
-    load_mnist(folder);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  return complaint_of([&] { load_mnist(folder); });
 }
 
 // A training part of the right or a wrong shape; zeros, so it packs to nothing.
 void write_train(const std::filesystem::path& where, std::size_t images, std::size_t labels, std::size_t side,
                  std::uint8_t last_label = 0) {
   Bytes values(labels);
-  if (labels > 0) values.back() = last_label;
-  write_gzip(where / "train-images-idx3-ubyte.gz",
-             idx_bytes({images, side, side}, Bytes(images * side * side)));
-  write(where / "train-labels-idx1-ubyte", idx_bytes({labels}, values));
+  values.back() = last_label;
+  write_mnist_part(where, "train", images, values, side);
 }
 
 TEST_CASE("mnist: the data folder comes from the environment, in order") {
@@ -106,22 +94,24 @@ TEST_CASE("mnist: wrong sizes, counts and labels are named") {
   CHECK(contains(message(folder.path()), "magic number 0x00000802, expected 0x00000801"));
 }
 
-TEST_CASE("mnist: the real set" * doctest::skip(!real_mnist_at_hand())) {
+TEST_CASE("mnist: the real set" * doctest::skip(!real_data_at_hand("mnist"))) {
   const Dataset data = load_mnist(default_data_folder());
   CHECK(data.name == "mnist");
   CHECK(data.classes == 10);
-  CHECK(contains(data.description, default_data_folder().string()));
-  const auto counts = [](const ImageSet& set) {
+  CHECK(data.description ==
+        "MNIST, 60,000 train and 10,000 test images, from " + mnist_place(default_data_folder()).string());
+  CHECK(data.train.owners.empty());
+  CHECK(data.owner_names.empty());
+  const auto counts = [](const Examples& set) {
     std::vector<std::size_t> all(10);
     for (const auto label : set.labels) ++all[label];
     return all;
   };
-  const auto first = [](const ImageSet& set) { return Bytes(set.labels.begin(), set.labels.begin() + 5); };
+  const auto first = [](const Examples& set) { return Bytes(set.labels.begin(), set.labels.begin() + 5); };
   CHECK(data.train.size() == 60000);
   CHECK(data.test.size() == 10000);
-  for (const ImageSet* set : {&data.train, &data.test}) {
-    CHECK(set->height == 28);
-    CHECK(set->width == 28);
+  CHECK(data.shape == ExampleShape{1, 28, 28});
+  for (const Examples* set : {&data.train, &data.test}) {
     CHECK(set->pixels.size() == set->size() * 28 * 28);
     CHECK(*std::max_element(set->pixels.begin(), set->pixels.end()) == 255);
   }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t area = 28 * 28;
 
-std::span<const std::uint8_t> image(const ImageSet& set, std::size_t i) {
+std::span<const std::uint8_t> image(const Examples& set, std::size_t i) {
   return std::span(set.pixels).subspan(i * area, area);
 }
 
@@ -32,9 +32,8 @@ TEST_CASE("rendered digits: shape, description and balanced labels") {
                                   "), 203 train and 50 test images: NOT MNIST");
     CHECK(data.train.size() == 203);
     CHECK(data.test.size() == 50);
-    for (const ImageSet* set : {&data.train, &data.test}) {
-      CHECK(set->height == 28);
-      CHECK(set->width == 28);
+    CHECK(data.shape == ExampleShape{1, 28, 28});
+    for (const Examples* set : {&data.train, &data.test}) {
       CHECK(set->pixels.size() == set->size() * area);
       for (std::size_t block = 0; block + 10 <= set->size(); block += 10) {
         const auto first = set->labels.begin() + static_cast<std::ptrdiff_t>(block);
@@ -57,7 +56,7 @@ TEST_CASE("rendered digits: same seed, same images; other seed or part, other im
   CHECK(data.train.labels != rendered_digits(6, 100, 0).train.labels);
   CHECK(data.train.labels != data.test.labels);
   std::set<std::vector<std::uint8_t>> distinct;
-  for (const ImageSet* set : {&data.train, &data.test})
+  for (const Examples* set : {&data.train, &data.test})
     for (std::size_t i = 0; i < set->size(); ++i)
       distinct.emplace(image(*set, i).begin(), image(*set, i).end());
   CHECK(distinct.size() == 200);
