@@ -28,5 +28,12 @@ def fedval_repositories():
     system_library(name = "nlohmann_json", header = "/usr/include/nlohmann/json.hpp")
     system_library(name = "xtensor", header = "/usr/include/xtensor/xtensor.hpp|/usr/include/xtensor/containers/xtensor.hpp")
     system_library(name = "zlib", header = "/usr/include/zlib.h", linkopts = ["-lz"])
+    system_library(
+        name = "curl",
+        header = "/usr/include/x86_64-linux-gnu/curl/curl.h|/usr/include/curl/curl.h|/usr/include/aarch64-linux-gnu/curl/curl.h",
+        linkopts = ["-lcurl"],
+    )
+    system_library(name = "libarchive", header = "/usr/include/archive.h", linkopts = ["-larchive"])
+    system_library(name = "openssl", header = "/usr/include/openssl/evp.h", linkopts = ["-lcrypto"])
     system_library(name = "eigen", header = "/usr/include/eigen3/Eigen/Core", folder = "/usr/include/eigen3")
     libtorch(name = "libtorch")
