@@ -1,200 +1,244 @@
-// Partitions: the sizes that the source gives, what shards may share, seeds, and every refusal.
+// What all kinds of partition share: what they depend on, whom they favour, the smallest cases, refusals.
 #include "harness/partition/partition.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <iterator>
+#include <cmath>
 #include <limits>
-#include <numeric>
-#include <set>
-#include <string>
+#include <map>
 
-#include "fedval/error.hpp"
-#include "fedval/random/philox.hpp"
+#include "tests/harness/partition/labelled.hpp"
 
 namespace fedval::harness {
 namespace {
 
-using Sizes = std::vector<std::size_t>;
+using namespace test_partition;
 
-std::vector<std::uint8_t> random_labels(std::size_t count, std::size_t classes, std::uint64_t seed) {
-  random::Stream draw(seed);
-  std::vector<std::uint8_t> labels(count);
-  for (auto& label : labels) label = static_cast<std::uint8_t>(draw.below(classes));
-  return labels;
+const std::vector<std::string_view> kinds{"uni",
+                                          "iid",
+                                          "pow",
+                                          "step_quantity",
+                                          "free_rider",
+                                          "cla",
+                                          "cla_distinct",
+                                          "step_label_skew",
+                                          "only_label_skew",
+                                          "dirichlet",
+                                          "natural"};
+
+// Settings that every kind can meet with the data below.
+PartitionSettings settings_of(std::string_view kind, std::size_t samples = 0) {
+  return {.kind = std::string(kind),
+          .agents = 5,
+          .samples_per_agent = samples,
+          .alpha = 1,
+          .most_of_class = 12,
+          .least_of_class = 2};
 }
 
-Sizes sizes_of(const Shards& shards) {
-  Sizes sizes;
-  for (const auto& shard : shards) sizes.push_back(shard.size());
-  return sizes;
+// The examples of each class dealt to the owners in turn.
+Dataset owned(Dataset data, std::size_t owners) {
+  std::map<std::size_t, std::size_t> seen;
+  for (const auto label : data.train.labels)
+    data.train.owners.push_back(static_cast<std::uint32_t>(seen[label]++ % owners));
+  for (std::size_t i = 0; i < owners; ++i) data.owner_names.push_back("centre " + std::to_string(i));
+  return data;
 }
 
-std::set<std::size_t> all_of(const Shards& shards) {
-  std::set<std::size_t> all;
-  for (const auto& shard : shards) all.insert(shard.begin(), shard.end());
-  return all;
+bool is(std::string_view kind, std::initializer_list<std::string_view> others) {
+  return std::ranges::find(others, kind) != others.end();
 }
 
-std::string message(const std::string& kind, const std::vector<std::uint8_t>& labels, std::size_t classes,
-                    std::size_t agents, std::size_t samples) {
-  try {
-    partition(kind, labels, classes, agents, samples, 1);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+TEST_CASE("partition: the kinds and their order") { CHECK(partition_names() == kinds); }
 
-TEST_CASE("partition: power-law sizes are those of the source") {
-  CHECK(power_sizes(5, 3000) == Sizes{71, 336, 600, 865, 1128});
-  CHECK(power_sizes(10, 6000) == Sizes{71, 189, 306, 424, 542, 659, 777, 895, 1012, 1125});
-  CHECK(power_sizes(10, 20000).front() == 236);
-  CHECK(power_sizes(10, 20000).back() == 3760);
-  CHECK(power_sizes(1, 17) == Sizes{17});
-}
-
-TEST_CASE("partition: power-law sizes add up and grow") {
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
-    CAPTURE(seed);
-    random::Stream draw(seed);
-    const std::size_t agents = 1 + draw.below(40);
-    const std::size_t pool = agents * (100 + draw.below(2000));
-    CAPTURE(agents);
-    CAPTURE(pool);
-    const Sizes sizes = power_sizes(agents, pool);
-    CHECK(sizes.size() == agents);
-    CHECK(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}) == pool);
-    CHECK(std::is_sorted(sizes.begin(), sizes.end() - 1));
-    CHECK(sizes.front() > 0);
-    CHECK(sizes.back() > 0);
-    if (agents % 2 == 1 && agents > 1) CHECK(sizes[agents / 2] == pool / agents);
-  }
-}
-
-TEST_CASE("partition: class counts are those of the source") {
-  CHECK(class_counts(5, 10) == Sizes{1, 3, 5, 7, 10});
-  CHECK(class_counts(10, 10) == Sizes{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
-  CHECK(class_counts(20, 10) == Sizes{1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10});
-  CHECK(class_counts(1, 10) == Sizes{1});
-  CHECK(class_counts(3, 1) == Sizes{1, 1, 1});
-  CHECK_THROWS_AS(class_counts(0, 10), Error);
-  CHECK_THROWS_AS(class_counts(3, 0), Error);
-}
-
-TEST_CASE("partition: uni and pow are disjoint parts of the capped pool") {
-  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
-    CAPTURE(seed);
-    random::Stream draw(seed);
-    const std::size_t agents = 1 + draw.below(12);
-    const std::size_t samples = 30 + draw.below(60);
-    const std::size_t available = agents * samples + draw.below(3) * 100;
-    CAPTURE(agents);
-    CAPTURE(samples);
-    CAPTURE(available);
-    const auto labels = random_labels(available, 10, seed);
-    const Shards equal = partition("uni", labels, 10, agents, samples, seed);
-    const Shards power = partition("pow", labels, 10, agents, samples, seed);
-    CHECK(sizes_of(equal) == Sizes(agents, samples));
-    CHECK(sizes_of(power) == power_sizes(agents, agents * samples));
-    for (const Shards* shards : {&equal, &power}) {
-      CHECK(all_of(*shards).size() == agents * samples);
-      CHECK(*all_of(*shards).rbegin() < available);
+TEST_CASE("partition: the seed decides, whatever was dealt before") {
+  const Dataset data = owned(random_labels(4000, 10, 1), 8);
+  for (const std::string_view kind : kinds)
+    for (const std::size_t samples : {0, 60}) {
+      CAPTURE(kind);
+      CAPTURE(samples);
+      const PartitionSettings settings = settings_of(kind, samples);
+      if (kind == "cla_distinct" && samples == 0) continue;  // too many of class 0
+      const Shards shards = partition(settings, data, 1);
+      const Shards other = partition(settings, data, 2);
+      CHECK(shards.size() == 5);
+      CHECK(shards != other);
+      CHECK(shards == partition(settings, data, 1));
+      CHECK(other == partition(settings, data, 2));
+      CHECK(disjoint(shards) == !is(kind, {"cla", "free_rider"}));
+      for (const Indices& shard : shards) CHECK_FALSE(shard.empty());
+      CHECK(*all_of(shards).rbegin() < 4000);
     }
-    CHECK(all_of(equal) == all_of(power));  // one pool, whatever the kind
-  }
 }
 
-TEST_CASE("partition: cla holds nested classes in the given numbers, from the same pool") {
-  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
-    CAPTURE(seed);
-    random::Stream draw(seed);
-    const std::size_t classes = 2 + draw.below(9);
-    const std::size_t agents = 1 + draw.below(12);
-    const std::size_t samples = 300 + draw.below(100);
-    CAPTURE(classes);
-    CAPTURE(agents);
-    CAPTURE(samples);
-    const auto labels = random_labels(agents * samples + 500, classes, seed);
-    const Shards shards = partition("cla", labels, classes, agents, samples, seed);
-    const auto pool = all_of(partition("uni", labels, classes, agents, samples, seed));
-    const Sizes counts = class_counts(agents, classes);
-    CHECK(sizes_of(shards) == Sizes(agents, samples));
-    for (std::size_t agent = 0; agent < agents; ++agent) {
-      CAPTURE(agent);
-      const std::size_t c = counts[agent];
-      Sizes held(classes);
-      for (const std::size_t i : shards[agent]) ++held[labels[i]];
-      Sizes expected(classes);
-      std::fill_n(expected.begin(), c, samples / c);
-      expected[c - 1] += samples % c;
-      CHECK(held == expected);
-      const std::set<std::size_t> top_up(shards[agent].end() - static_cast<std::ptrdiff_t>(samples % c),
-                                         shards[agent].end());
-      CHECK(top_up.size() == samples % c);
-    }
-    const auto drawn = all_of(shards);
-    CHECK(std::includes(pool.begin(), pool.end(), drawn.begin(), drawn.end()));
-  }
-}
-
-TEST_CASE("partition: cla draws with replacement, so agents share and repeat samples") {
-  const auto labels = random_labels(3000, 10, 1);
-  const Shards shards = partition("cla", labels, 10, 5, 600, 1);
-  const std::set<std::size_t> first(shards[0].begin(), shards[0].end());
-  CHECK(first.size() < 600);
-  const std::set<std::size_t> second(shards[1].begin(), shards[1].end());
-  std::vector<std::size_t> shared;
-  std::set_intersection(first.begin(), first.end(), second.begin(), second.end(), std::back_inserter(shared));
-  CHECK_FALSE(shared.empty());
-}
-
-TEST_CASE("partition: the seed decides") {
-  CHECK(partition_names() == std::vector<std::string>{"uni", "pow", "cla"});
-  const auto labels = random_labels(4000, 10, 1);
-  for (const auto& kind : partition_names()) {
+TEST_CASE(
+    "partition: nothing counts but labels, the kind's own settings and the seed; natural's owners too") {
+  const Dataset data = owned(random_labels(4000, 10, 1), 8);
+  Dataset same = data;
+  same.name = "other";
+  same.description = "other";
+  same.shape = {1, 28, 28, 0, 0};
+  same.train.pixels.assign(10, 3);
+  same.test.labels.assign(10, 3);
+  same.held_out.labels.assign(10, 3);
+  Dataset nobodys = data;
+  nobodys.train.owners.clear();
+  nobodys.owner_names.clear();
+  for (const std::string_view kind : kinds) {
     CAPTURE(kind);
-    const Shards shards = partition(kind, labels, 10, 5, 600, 1);
-    CHECK(shards == partition(kind, labels, 10, 5, 600, 1));
-    CHECK(shards != partition(kind, labels, 10, 5, 600, 2));
+    const PartitionSettings settings = settings_of(kind, 60);
+    const Shards shards = partition(settings, data, 1);
+    CHECK(partition(settings, same, 1) == shards);
+    if (kind != "natural") CHECK(partition(settings, nobodys, 1) == shards);
+    PartitionSettings changed = settings;
+    if (kind != "dirichlet") changed.alpha = 7, changed.smallest_shard = 2;
+    if (kind != "step_quantity") changed.step = .01;
+    if (!is(kind, {"step_label_skew", "only_label_skew"})) changed.fewest_classes = 3;
+    if (kind != "only_label_skew") changed.most_of_class = 50, changed.least_of_class = 3;
+    if (kind != "free_rider") changed.free_rider_samples = 3;
+    CHECK(partition(changed, data, 1) == shards);
   }
+}
+
+TEST_CASE("partition: the capped pool is the same for every kind that has one, and part of the whole") {
+  const Dataset data = owned(random_labels(4000, 10, 1), 8);
+  const auto pool = all_of(partition(settings_of("uni", 60), data, 1));
+  CHECK(pool.size() == 300);
+  for (const std::string_view kind : kinds) {
+    if (is(kind, {"cla_distinct", "natural"})) continue;
+    CAPTURE(kind);
+    const auto held = all_of(partition(settings_of(kind, 60), data, 1));
+    CHECK(std::ranges::includes(pool, held));
+    if (is(kind, {"uni", "iid", "pow", "dirichlet"})) CHECK(held == pool);
+  }
+}
+
+TEST_CASE("partition: no example of a class is favoured") {
+  // Over the seeds, an agent must hold the first, the last and one between of class 0 equally often.
+  constexpr int seeds = 600;
+  const Dataset data = owned(sorted_labels(Sizes(4, 120)), 6);
+  for (const std::string_view kind : kinds)
+    for (const std::size_t samples : {0, 24}) {
+      if (is(kind, {"cla", "cla_distinct"}) && samples == 0) continue;
+      if (kind == "natural") continue;  // owners decide
+      CAPTURE(kind);
+      CAPTURE(samples);
+      PartitionSettings settings = settings_of(kind, samples);
+      settings.fewest_classes = 4;
+      settings.most_of_class = 6;
+      settings.least_of_class = 1;
+      std::map<std::size_t, double> held;
+      double average = 0;
+      for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        const auto all = all_of({partition(settings, data, seed)[1]});
+        for (const std::size_t i : {0, 60, 119}) held[i] += all.contains(i);
+        average +=
+            static_cast<double>(std::ranges::count_if(all, [](std::size_t i) { return i < 120; })) / 120;
+      }
+      const double p = average / seeds;
+      for (const auto& [i, times] : held) {
+        CAPTURE(i);
+        CHECK(std::abs(times - average) < 5 * std::sqrt(seeds * p * (1 - p)));
+      }
+    }
+}
+
+TEST_CASE("partition: one agent has the whole pool, or what the kind lets it have") {
+  const Dataset data = owned(sorted_labels(Sizes(5, 8)), 1);
+  for (const std::string_view kind : kinds) {
+    CAPTURE(kind);
+    PartitionSettings settings = settings_of(kind);
+    settings.agents = 1;
+    settings.least_of_class = 1;
+    if (kind == "cla_distinct") {
+      CHECK(message(settings, data).starts_with("partition: cla_distinct needs 40 examples of class 0"));
+      settings.samples_per_agent = 8;
+    }
+    const Shards shards = partition(settings, data, 1);
+    REQUIRE(shards.size() == 1);
+    const Sizes counts = class_counts(shards, data)[0];
+    if (kind == "cla")
+      CHECK(counts == Sizes{40, 0, 0, 0, 0});
+    else if (kind == "cla_distinct")
+      CHECK(counts == Sizes{8, 0, 0, 0, 0});
+    else if (is(kind, {"step_label_skew", "only_label_skew"}))
+      CHECK((std::ranges::count(counts, 8u) == 2 && total(counts) == 16));
+    else
+      CHECK(total(counts) == 40);
+    if (kind != "cla") CHECK(all_of(shards).size() == (kind == "free_rider" ? 10 : total(counts)));
+  }
+}
+
+TEST_CASE("partition: as many agents as examples") {
+  const Dataset data = owned(sorted_labels({20}), 20);
+  const auto outcome = [&](std::string_view kind) {
+    PartitionSettings settings = settings_of(kind);
+    settings.agents = 20;
+    settings.step = 0;
+    settings.fewest_classes = 1;
+    settings.most_of_class = settings.least_of_class = settings.free_rider_samples = 1;
+    const std::string text = message(settings, data);
+    if (text == "no error") CHECK(sizes_of(partition(settings, data, 1)) == Sizes(20, 1));
+    return text;
+  };
+  for (const std::string_view kind : kinds) {
+    CAPTURE(kind);
+    CHECK(outcome(kind) ==
+          (kind == "pow" ? "partition: pow leaves the last of 20 agents nothing of 20 samples" : "no error"));
+  }
+  // Of two classes, 10 examples cannot be cut among 20 agents.
+  CHECK(message({.kind = "step_quantity", .agents = 20, .step = 0}, sorted_labels({10, 10})) ==
+        "partition: step_quantity leaves agent 1 without examples");
+}
+
+TEST_CASE("partition: one class") {
+  const Dataset data = owned(sorted_labels({40}), 4);
+  const std::map<std::string_view, Sizes> expected{
+      {"pow", {2, 8, 13, 17}}, {"step_quantity", {7, 9, 11, 13}}, {"only_label_skew", {5, 5, 5, 5}}};
+  for (const std::string_view kind : kinds) {
+    CAPTURE(kind);
+    PartitionSettings settings = settings_of(kind);
+    settings.agents = 4;
+    settings.fewest_classes = 1;
+    settings.most_of_class = 8;
+    settings.least_of_class = 4;
+    CHECK(sizes_of(partition(settings, data, 1)) ==
+          (expected.contains(kind) ? expected.at(kind) : Sizes(4, 10)));
+  }
+}
+
+TEST_CASE("partition: class_counts counts an example as often as it is held") {
+  const Dataset data = sorted_labels({2, 3, 0});
+  CHECK(class_counts({{0, 1, 4}, {4, 4, 2, 0}, {}}, data) ==
+        std::vector<Sizes>{{2, 1, 0}, {1, 3, 0}, {0, 0, 0}});
 }
 
 TEST_CASE("partition: bad requests are refused with the numbers") {
-  const auto labels = random_labels(2000, 10, 1);
-  for (const auto& kind : partition_names()) {
+  const Dataset data = owned(random_labels(2000, 10, 1), 8);
+  for (const std::string_view kind : kinds) {
     CAPTURE(kind);
-    CHECK(message(kind, labels, 10, 5, 600) ==
-          "partition: 5 agents x 600 samples = 3000, but the training part of the data has 2000");
-    CHECK(message(kind, labels, 10, 2, std::numeric_limits<std::size_t>::max()) ==
-          "partition: 2 agents x 18446744073709551615 samples, but the training part of the data has 2000");
-    CHECK(message(kind, labels, 10, 2001, 1) ==
+    const auto refusal = [&](const Dataset& of, std::size_t agents, std::size_t samples) {
+      return message({.kind = std::string(kind), .agents = agents, .samples_per_agent = samples}, of);
+    };
+    CHECK(refusal(data, 2001, 1) ==
           "partition: 2001 agents, but the training part of the data has 2000 samples");
-    CHECK(message(kind, labels, 10, 0, 600) == "partition: 0 agents");
-    CHECK(message(kind, labels, 10, 5, 0) == "partition: 0 samples an agent, so every shard would be empty");
-    CHECK(message(kind, {3, 10, 2}, 10, 1, 1) == "partition: label 1 is 10, but there are 10 classes");
+    CHECK(refusal(data, 0, 600) == "partition: 0 agents");
+    CHECK(refusal(owned(labelled({3, 10, 2}, 10), 3), 1, 1) ==
+          "partition: label 1 is 10, but there are 10 classes");
+    CHECK(refusal(labelled({}, 10), 1, 0) ==
+          "partition: 1 agents, but the training part of the data has 0 samples");
+    if (kind == "natural") continue;  // its samples_per_agent is a cap
+    CHECK(refusal(data, 5, 600) ==
+          "partition: 5 agents x 600 samples = 3000, but the training part of the data has 2000");
+    CHECK(refusal(data, 3, 667) ==
+          "partition: 3 agents x 667 samples = 2001, but the training part of the data has 2000");
+    CHECK(refusal(data, 2, std::numeric_limits<std::size_t>::max()) ==
+          "partition: 2 agents x 18446744073709551615 samples, but the training part of the data has 2000");
   }
-  CHECK(message("uniform", labels, 10, 5, 100) ==
-        "partition: no kind is called \"uniform\"; known are uni, pow, cla");
-  CHECK(message("pow", labels, 10, 20, 1) ==
-        "partition: pow leaves the last of 20 agents nothing of 20 samples");
-  CHECK_THROWS_AS(power_sizes(0, 10), Error);
-  CHECK_THROWS_AS(power_sizes(1, 0), Error);
-  CHECK_THROWS_AS(power_sizes(11, 10), Error);
-}
-
-TEST_CASE("partition: cla refuses what its pool cannot give") {
-  CHECK(message("cla", random_labels(2000, 10, 1), 10, 5, 9) ==
-        "partition: agent 4 has 9 samples for 10 classes");
-  CHECK(message("cla", std::vector<std::uint8_t>(100, 1), 2, 2, 10) ==
-        "partition: agent 0 needs class 0, of which the pool has none");
-  // 11 samples for 3 classes: 3 each and 2 more of class 2, of which there is 1.
-  std::vector<std::uint8_t> labels(33, 0);
-  std::fill_n(labels.begin(), 16, std::uint8_t{1});
-  labels.back() = 2;
-  CHECK(message("cla", labels, 3, 3, 11) ==
-        "partition: agent 2 needs 2 more samples of class 2, but the pool has 1");
+  CHECK(message({.kind = "uniform"}, data) ==
+        "partition: no kind is called \"uniform\"; known are uni, iid, pow, step_quantity, free_rider, cla, "
+        "cla_distinct, step_label_skew, only_label_skew, dirichlet, natural");
 }
 
 }  // namespace
