@@ -1,66 +1,107 @@
 #include "harness/model/network.hpp"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <array>
+
 #include "fedval/error.hpp"
-#include "harness/model/mnist_cnn.hpp"
+#include "harness/model/resnet.hpp"
+#include "harness/model/small_cnns.hpp"
+#include "harness/model/text_cnn.hpp"
+#include "harness/model/vit.hpp"
 
 namespace fedval::harness {
 
 namespace {
 
-/// The last linear layer in the order of registration, which is the order of the forward pass in our models.
-FinalLayer find_final_layer(Network& network) {
-  FinalLayer final;
-  for (const auto& item : network.named_modules("", false))
-    if (const auto* linear = item.value()->as<torch::nn::LinearImpl>()) {
-      final.name = item.key();
-      final.classes = linear->options.out_features();
-      final.features = linear->options.in_features();
-    }
-  if (final.name.empty()) fail("the network has no linear layer, so it has no final layer to measure");
-  return final;
+struct Order {
+  const ModelSettings& settings;
+  const ExampleShape& shape;
+  std::int64_t classes;
+};
+
+using Made = std::shared_ptr<Network>;
+
+Made resnet(const Order& order, const std::vector<int>& blocks, bool bottleneck) {
+  return std::make_shared<ResNet>(blocks, bottleneck, order.settings,
+                                  static_cast<std::int64_t>(order.shape.channels), order.classes);
+}
+
+/// What a model takes, as its refusals say it.
+enum class Takes { grey28, rgb32, images, sentences };
+
+struct Entry {
+  std::string_view name;
+  Takes takes;
+  Made (*make)(const Order&);
+};
+
+constexpr std::array<Entry, 10> entries{{
+    {"mnist_cnn", Takes::grey28,
+     [](const Order& o) -> Made { return std::make_shared<MnistCnn>(o.classes); }},
+    {"cifar_cnn", Takes::rgb32, [](const Order& o) -> Made { return std::make_shared<CifarCnn>(o.classes); }},
+    {"tf_cnn", Takes::rgb32, [](const Order& o) -> Made { return std::make_shared<TfCnn>(o.classes); }},
+    {"mlp", Takes::images, [](const Order& o) -> Made { return std::make_shared<Mlp>(o.shape, o.classes); }},
+    {"text_cnn", Takes::sentences,
+     [](const Order& o) -> Made { return std::make_shared<TextCnn>(o.settings, o.shape, o.classes); }},
+    {"resnet18", Takes::images,
+     [](const Order& o) {
+       return resnet(o, {2, 2, 2, 2}, false);
+     }},
+    {"resnet34", Takes::images,
+     [](const Order& o) {
+       return resnet(o, {3, 4, 6, 3}, false);
+     }},
+    {"resnet50", Takes::images,
+     [](const Order& o) {
+       return resnet(o, {3, 4, 6, 3}, true);
+     }},
+    {"vit_small", Takes::images,
+     [](const Order& o) -> Made {
+       return std::make_shared<VisionTransformer>(VisionTransformer::small(o.shape), o.shape, o.classes);
+     }},
+    {"vit_b16", Takes::images,
+     [](const Order& o) -> Made {
+       return std::make_shared<VisionTransformer>(VisionTransformer::base(), o.shape, o.classes);
+     }},
+}};
+
+void check_shape(const Entry& entry, const ExampleShape& shape) {
+  const auto is = [&](std::size_t channels, std::size_t side) {
+    return !shape.is_text() && shape.channels == channels && shape.height == side && shape.width == side;
+  };
+  const auto refuse = [&](std::string_view takes) {
+    if (shape.is_text()) fail("model ", entry.name, " takes ", takes, ", but the data are sentences");
+    fail("model ", entry.name, " takes ", takes, ", but the data are images of ", shape.channels, " x ",
+         shape.height, " x ", shape.width);
+  };
+  if (entry.takes == Takes::grey28 && !is(1, 28)) refuse("images of 1 x 28 x 28");
+  if (entry.takes == Takes::rgb32 && !is(3, 32)) refuse("images of 3 x 32 x 32");
+  if (entry.takes == Takes::images && shape.is_text()) refuse("images");
+  if (entry.takes == Takes::sentences && !shape.is_text()) refuse("sentences");
 }
 
 }  // namespace
 
-FlatNetwork::FlatNetwork(std::shared_ptr<Network> network)
-    : network_(std::move(network)), final_(find_final_layer(*network_)) {
-  const torch::NoGradGuard no_grad;
-  std::int64_t dimension = 0;
-  for (const auto& parameter : network_->parameters()) dimension += parameter.numel();
-  state_ = at::empty({dimension});
-  gradient_ = at::zeros({dimension});
-  std::int64_t begin = 0;
-  for (auto& item : network_->named_parameters()) {
-    at::Tensor& parameter = item.value();
-    const at::Tensor view = state_.narrow(0, begin, parameter.numel()).view(parameter.sizes());
-    view.copy_(parameter);
-    parameter.set_data(view);
-    parameter.mutable_grad() = gradient_.narrow(0, begin, parameter.numel()).view(parameter.sizes());
-    if (item.key() == final_.name + ".weight") final_.weight_begin = begin;
-    if (item.key() == final_.name + ".bias") final_.bias_begin = begin;
-    begin += parameter.numel();
+std::vector<std::string_view> model_names() {
+  std::vector<std::string_view> names;
+  for (const Entry& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
+FlatNetwork make_network(const ModelSettings& settings, const ExampleShape& shape, std::size_t classes,
+                         std::uint64_t seed) {
+  const auto entry = std::ranges::find(entries, settings.name, &Entry::name);
+  if (entry == entries.end()) {
+    std::string known;
+    for (const Entry& e : entries) known += (known.empty() ? "" : ", ") + std::string(e.name);
+    fail("there is no model named \"", settings.name, "\"; known: ", known);
   }
-}
-
-at::Tensor FlatNetwork::final_weight(const at::Tensor& flat) const {
-  return flat.narrow(0, final_.weight_begin, final_.classes * final_.features)
-      .view({final_.classes, final_.features});
-}
-
-at::Tensor FlatNetwork::final_bias(const at::Tensor& flat) const {
-  return final_.bias_begin < 0 ? at::Tensor() : flat.narrow(0, final_.bias_begin, final_.classes);
-}
-
-FlatNetwork make_network(const std::string& name, std::uint64_t seed) {
-  torch::manual_seed(
-      seed);  // the only use of LibTorch's shared generator; workers draw from streams of their own
-  if (name == "mnist_cnn") return FlatNetwork(std::make_shared<MnistCnn>());
-  fail("there is no model named \"", name, "\"; known: mnist_cnn");
+  check_shape(*entry, shape);
+  // The only use of LibTorch's shared generator: whoever trains draws from streams of their own.
+  torch::manual_seed(seed);
+  return FlatNetwork(entry->make({settings, shape, static_cast<std::int64_t>(classes)}));
 }
 
 }  // namespace fedval::harness

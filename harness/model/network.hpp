@@ -1,7 +1,9 @@
-// A network as the federation sees it: logits out, and all parameters in one flat vector.
+// A network as the federation sees it: logits out, and all that training changes in one flat vector.
 //
-// Every parameter is a view into that vector, so a model's state is copied, subtracted and aggregated as one
-// tensor of D entries, and nothing has to be gathered or scattered.
+//   state = (parameters | buffers)
+//
+// Every parameter, and every running statistic that is a floating-point buffer, is a view into that vector,
+// so a model is copied, subtracted and aggregated as one tensor, and nothing has to be gathered or scattered.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -9,15 +11,36 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "fedval/random/sequence.hpp"
+#include "harness/config/settings.hpp"
+#include "harness/data/dataset.hpp"
 
 namespace fedval::harness {
 
 /// A torch module with a plain forward pass.
 class Network : public torch::nn::Module {
  public:
-  /// (batch, 1, height, width) normalised images -> (batch, classes) logits.
-  virtual at::Tensor forward(const at::Tensor& images) = 0;
+  /// (batch, channels, height, width) normalised images, or (batch, length) numbers of words -> (batch,
+  /// classes) logits.
+  virtual at::Tensor forward(const at::Tensor& examples) = 0;
+
+  /// From where dropout draws next. LibTorch's generator is one for all threads, so what it gave would depend
+  /// on timing.
+  void draw_from(random::Key key) {
+    key_ = key;
+    drawn_ = 0;
+  }
+
+ protected:
+  /// In training: each entry is 0 with probability p, the others are divided by 1 - p. Otherwise x.
+  at::Tensor dropout(const at::Tensor& x, double p);
+
+ private:
+  random::Key key_;
+  std::uint64_t drawn_ = 0;
 };
 
 /// Where the final linear layer lies in the flat vector.
@@ -28,32 +51,42 @@ struct FinalLayer {
   std::int64_t bias_begin = -1;  ///< -1: no bias
 };
 
-/// A network whose parameters live in one flat tensor.
+/// A network whose parameters and buffers live in one flat tensor.
 class FlatNetwork {
  public:
   explicit FlatNetwork(std::shared_ptr<Network> network);
 
-  at::Tensor forward(const at::Tensor& images) { return network_->forward(images); }
+  at::Tensor forward(const at::Tensor& examples) { return network_->forward(examples); }
+  void train(bool on) { network_->train(on); }
+  void draw_from(random::Key key) { network_->draw_from(key); }
 
-  /// The D parameters; writing to it changes the network.
+  /// The D parameters, then the B buffers; writing to it changes the network.
   const at::Tensor& state() const { return state_; }
-  /// The gradient of the last backward pass, laid out as the state; zeroed by the caller.
+  /// The D parameters, a view.
+  const at::Tensor& parameters() const { return parameters_; }
+  /// The gradient of the last backward pass, laid out as the parameters; zeroed by the caller.
   const at::Tensor& gradient() const { return gradient_; }
-  std::int64_t dimension() const { return state_.numel(); }
+  std::int64_t dimension() const { return parameters_.numel(); }
+  std::int64_t buffers() const { return state_.numel() - parameters_.numel(); }
   const FinalLayer& final_layer() const { return final_; }
 
-  /// The final layer's weight (classes x features) inside a vector laid out as the state; a view.
+  /// The final layer's weight (classes x features) inside a vector laid out as the parameters; a view.
   at::Tensor final_weight(const at::Tensor& flat) const;
   /// Its bias (classes); undefined where there is none.
   at::Tensor final_bias(const at::Tensor& flat) const;
 
  private:
   std::shared_ptr<Network> network_;
-  at::Tensor state_, gradient_;
+  at::Tensor state_, parameters_, gradient_;
   FinalLayer final_;
 };
 
-/// A new network by name, its parameters drawn from `seed` alone. Error names the known ones.
-FlatNetwork make_network(const std::string& name, std::uint64_t seed);
+/// The names that make_network() knows.
+std::vector<std::string_view> model_names();
+
+/// A new network for examples of a shape, its parameters drawn from `seed` alone. Error for an unknown name
+/// (with the known ones), for examples that the network cannot take, and for options it cannot have.
+FlatNetwork make_network(const ModelSettings& settings, const ExampleShape& shape, std::size_t classes,
+                         std::uint64_t seed);
 
 }  // namespace fedval::harness
