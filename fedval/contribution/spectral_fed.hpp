@@ -52,6 +52,9 @@ class SpectralFed {
     return make_scores(round, state);
   }
 
+  /// s_i of every client known so far.
+  const std::map<ClientId, double>& states() const { return states_.all(); }
+
   /// Weights with which to average the models of the round's clients, in their order, from the states as they
   /// are now; they sum to one. All states 0: uniform, and the result says so. O(N).
   reward::Importance weights(const Round& round) const {

@@ -1,8 +1,7 @@
-// The federation: agents with data, a test set, and the loop of rounds.
+// The federation: agents with data, a part to test on, and the workers that train and test models.
 //
-// Each round every agent trains from its own model on its own data, side by side on the workers; the readers
-// score the updates; the method turns them into the next models. All runs start from the same parameters and
-// shuffle in the same order, so methods differ by what they do and by nothing else.
+// All runs start from the same parameters and shuffle in the same order, so methods differ by what they do
+// and by nothing else.
 #pragma once
 
 #include <atomic>
@@ -10,10 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "fedval/contribution/round.hpp"
 #include "harness/config/settings.hpp"
 #include "harness/data/dataset.hpp"
-#include "harness/federation/method.hpp"
-#include "harness/federation/samples.hpp"
+#include "harness/federation/batches.hpp"
+#include "harness/federation/participation.hpp"
 #include "harness/federation/training.hpp"
 #include "harness/federation/workers.hpp"
 #include "harness/partition/partition.hpp"
@@ -22,71 +22,61 @@ namespace fedval::harness {
 
 struct Agent {
   ClientId id;
-  Samples samples;
-  std::size_t classes = 0;  ///< different labels among its samples
-};
-
-/// What one round left behind.
-struct RoundRecord {
-  struct ReaderScores {
-    std::string name;
-    Scores scores;
-    double seconds = 0;
-  };
-
-  std::size_t round = 0;  ///< from 1
-  double learning_rate = 0;
-  std::optional<double> server_accuracy;  ///< where the round was evaluated
-  std::vector<ReaderScores> readers;
-  double seconds = 0;            ///< of the whole round, evaluation included, the readers left out
-  double training_seconds = 0;   ///< of the agents' training
-  double valuation_seconds = 0;  ///< of the method's step: scoring, weighing, aggregating, rewarding
-};
-
-/// Called as a run goes on. All calls come from the thread that runs the federation.
-struct Observer {
-  std::function<void(const RoundRecord&)> round = [](const RoundRecord&) {};
-  std::atomic<std::size_t>* steps = nullptr;  ///< counts optimiser steps while agents train
-};
-
-struct RunResult {
-  std::vector<RoundRecord> rounds;
-  double server_accuracy = 0;
-  std::vector<double> agent_accuracy;  ///< of the model each agent ends with
-  double seconds = 0, training_seconds = 0, valuation_seconds = 0;
+  Indices shard;            ///< of the training part
+  std::size_t classes = 0;  ///< different labels among its examples
 };
 
 class Federation {
  public:
-  /// Cuts the data into agents. Error when the settings ask for more test samples than there are, or for a
-  /// model that does not exist. The workers must outlive it.
-  Federation(const Settings& settings, const Dataset& data, const Shards& shards, Workers& workers);
+  /// What an agent starts from in a round.
+  struct Task {
+    Participant who;
+    at::Tensor state;  ///< parameters and buffers
+  };
 
+  /// Error when the settings ask for more test examples than there are, or for a model that does not exist or
+  /// does not fit the data. The data and the workers must outlive it. `normalisation`: given where data.train
+  /// holds more than the training part, such as noisy copies; else that of data.train.
+  Federation(const Settings& settings, const Dataset& data, const Shards& shards, Workers& workers,
+             const std::optional<Normalisation>& normalisation = std::nullopt);
+
+  const Settings& settings() const { return settings_; }
   const std::vector<Agent>& agents() const { return agents_; }
-  std::size_t test_samples() const { return test_.size(); }
+  std::size_t test_samples() const { return test_samples_; }
   std::int64_t dimension() const { return networks_.front().dimension(); }
-  const FinalLayer& final_layer() const { return networks_.front().final_layer(); }
-  /// Optimiser steps of a whole run, all agents together.
-  std::size_t steps_a_run() const;
+  std::int64_t buffers() const { return networks_.front().buffers(); }
+  const FlatNetwork& network() const { return networks_.front(); }
+  /// Everyone's state before the first round.
+  const at::Tensor& start() const { return start_; }
 
-  /// Accuracy on the test set of each agent trained alone, as long and with the same steps as in a run.
-  /// Error names the agent whose training diverged.
-  std::vector<double> standalone(const Observer& observer);
+  /// Optimiser steps of rounds [begin, end) of a run, all agents together; `alone`: as trained alone, where
+  /// everyone takes part.
+  std::size_t steps(std::size_t begin, std::size_t end, bool alone) const;
 
-  /// All rounds under a method. Error (from a reader or the method) names the agent whose update is refused.
-  RunResult run(Method& method, const MakeReaders& make_readers, const Observer& observer);
+  /// The states that agents reach in a round (from 0), in the order of the tasks; side by side on the
+  /// workers. Error names the agent that LibTorch refuses a batch of.
+  std::vector<at::Tensor> train_all(const std::vector<Task>& tasks, std::size_t round,
+                                    std::atomic<std::size_t>& counter);
+
+  /// How fast it goes here and now.
+  struct Pace {
+    double seconds_a_step = 0;      ///< optimiser steps, all workers side by side
+    double seconds_an_example = 0;  ///< tested, all workers side by side
+  };
+  /// Measured on a few steps of the largest agent's examples and a batch of tests.
+  Pace measure();
+
+  /// The accuracy of each state on the part that the settings name. Equal tensors are tested once.
+  std::vector<double> accuracies(const std::vector<at::Tensor>& states);
 
  private:
-  LocalTraining local_training(std::size_t round) const;
-  at::Tensor train_from(const at::Tensor& state, std::size_t agent, std::size_t round, std::size_t worker,
-                        std::atomic<std::size_t>& steps);
-  std::vector<double> accuracies(const std::vector<at::Tensor>& states);
-  Round make_round(const std::vector<at::Tensor>& updates) const;
-
   Settings settings_;
+  const Dataset& data_;
+  const Examples& tested_;
   Workers& workers_;
+  Batches batches_;
   std::vector<Agent> agents_;
-  Samples test_;
+  std::size_t test_samples_;
   std::vector<FlatNetwork> networks_;  // one a worker
   at::Tensor start_;
 };

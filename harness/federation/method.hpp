@@ -4,44 +4,70 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "fedval/archive.hpp"
 #include "fedval/contribution/round.hpp"
 
 namespace fedval::harness {
 
-/// Everyone's model, each as one flat vector. Agents that hold the server's model share its tensor.
+/// Everyone's parameters, each as one flat vector. Agents that hold the server's model share its tensor.
 struct Models {
   at::Tensor server;
-  std::vector<at::Tensor> agents;  ///< in the order of the round's clients
+  std::map<ClientId, at::Tensor> agents;
+};
+
+/// What survives a stop: everything behind this interface can be saved as a text and restored, exactly.
+class Kept {
+ public:
+  virtual ~Kept() = default;
+  virtual std::string save() const = 0;
+  /// Into one made from the same settings. Error for a text that is not its own.
+  virtual void restore(std::string_view text) = 0;
 };
 
 /// How updates become models. One object a run; it keeps its state across rounds.
-class Method {
+class Method : public Kept {
  public:
-  virtual ~Method() = default;
-
-  /// Replaces the models by those the next round starts from. `round` holds every agent's update, measured
-  /// from the agent's own model; the models themselves do not contain it.
+  /// Replaces the models by those the next round starts from. `round` holds the updates of those that took
+  /// part, each measured from the agent's own model; agents that were away are in the models only.
   virtual void step(const Round& round, Models& models) = 0;
 
-  /// What it credits each agent with after the rounds so far.
-  virtual std::vector<double> credit() const = 0;
+  /// The weights of the round's clients in the aggregate of the last step, in their order; the server
+  /// averages running statistics with the same.
+  virtual std::vector<double> weights() const = 0;
 
-  /// What happened that a reader of the results must know, such as a fall to uniform weights.
-  std::vector<std::string> notes;
+  /// What it credits each agent known so far with.
+  virtual std::map<ClientId, double> credit() const = 0;
+
+  /// What happened in steps since the last call that a reader of the results must know, such as a fall to
+  /// uniform weights.
+  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
+
+ protected:
+  void note(std::string text) { notes_.push_back(std::move(text)); }
+
+ private:
+  std::vector<std::string> notes_;
 };
 
 /// A score computed on every run's rounds, whoever steers them. Its state lives across the rounds of one run.
-struct ScoreReader {
-  std::string name;
-  std::function<Scores(const Round&)> observe;
+class ScoreReader : public Kept {
+ public:
+  explicit ScoreReader(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const { return name_; }
+  /// Scores of the round's clients.
+  virtual Scores observe(const Round& round) = 0;
+
+ private:
+  std::string name_;
 };
 
-/// Makes fresh readers, one set a run.
-using MakeReaders = std::function<std::vector<ScoreReader>()>;
+using Readers = std::vector<std::unique_ptr<ScoreReader>>;
 
 }  // namespace fedval::harness

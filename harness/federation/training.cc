@@ -2,43 +2,111 @@
 
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/utils.h>
 
+#include <cmath>
+#include <numbers>
 #include <numeric>
 #include <vector>
 
+#include "fedval/error.hpp"
+
 namespace fedval::harness {
 
-std::size_t steps_of(const LocalTraining& training, std::size_t samples) {
-  return training.epochs * ((samples + training.batch_size - 1) / training.batch_size);
+namespace {
+
+std::size_t batches_an_epoch(const TrainingSettings& settings, std::size_t samples) {
+  return samples / settings.batch_size + (samples % settings.batch_size != 0 ? 1 : 0);
 }
 
-void train(FlatNetwork& network, const Samples& samples, const LocalTraining& training, random::Stream stream,
-           std::atomic<std::size_t>& steps) {
-  std::vector<std::int64_t> order(samples.size());
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  for (std::size_t epoch = 0; epoch < training.epochs; ++epoch) {
-    stream.shuffle(std::span<std::int64_t>(order));
-    for (std::size_t begin = 0; begin < order.size(); begin += training.batch_size) {
-      const auto count = static_cast<std::int64_t>(std::min(training.batch_size, order.size() - begin));
-      const at::Tensor batch = at::from_blob(order.data() + begin, {count}, at::kLong);
+class Optimiser {
+ public:
+  Optimiser(const TrainingSettings& settings, double learning_rate, const at::Tensor& like)
+      : settings_(settings), rate_(learning_rate), adam_(settings.optimiser == "adam") {
+    if (adam_ || settings.momentum > 0) first_ = at::zeros_like(like);
+    if (adam_) second_ = at::zeros_like(like);
+  }
+
+  void step(const at::Tensor& parameters, const at::Tensor& gradient) {
+    if (settings_.weight_decay > 0) gradient.add_(parameters, settings_.weight_decay);
+    if (adam_) return adam(parameters, gradient);
+    if (settings_.momentum > 0) first_.mul_(settings_.momentum).add_(gradient);
+    parameters.add_(settings_.momentum > 0 ? first_ : gradient, -rate_);
+  }
+
+ private:
+  void adam(const at::Tensor& parameters, const at::Tensor& gradient) {
+    constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+    ++steps_;
+    first_.mul_(beta1).add_(gradient, 1 - beta1);
+    second_.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+    const double correction1 = 1 - std::pow(beta1, steps_), correction2 = 1 - std::pow(beta2, steps_);
+    const at::Tensor scale = second_.sqrt().div_(std::sqrt(correction2)).add_(epsilon);
+    parameters.addcdiv_(first_, scale, -rate_ / correction1);
+  }
+
+  const TrainingSettings& settings_;
+  double rate_;
+  bool adam_;
+  at::Tensor first_, second_;
+  int steps_ = 0;
+};
+
+}  // namespace
+
+double learning_rate_of(const TrainingSettings& settings, std::size_t round) {
+  const auto t = static_cast<double>(round);
+  if (settings.schedule == "constant") return settings.learning_rate;
+  if (settings.schedule == "cosine") {
+    const double last = settings.final_learning_rate, turn = t / static_cast<double>(settings.rounds);
+    return last + (settings.learning_rate - last) * (1 + std::cos(std::numbers::pi * turn)) / 2;
+  }
+  return settings.learning_rate * std::pow(settings.learning_rate_decay, t);
+}
+
+std::size_t steps_of(const TrainingSettings& settings, std::size_t samples, double share) {
+  const std::size_t all = settings.local_epochs * batches_an_epoch(settings, samples);
+  if (share >= 1) return all;
+  return std::max<std::size_t>(1, static_cast<std::size_t>(share * static_cast<double>(all)));
+}
+
+void train(FlatNetwork& network, const Batches& batches, const Examples& examples,
+           std::span<const std::size_t> shard, const TrainingSettings& settings, double learning_rate,
+           std::size_t steps, random::Key draws, std::atomic<std::size_t>& counter) {
+  network.train(true);
+  network.draw_from(draws);
+  random::Stream stream(draws.seed, draws.stream);  // dropout draws by another law, so apart from this
+  Optimiser optimiser(settings, learning_rate, network.parameters());
+  std::vector<std::size_t> order(shard.begin(), shard.end());
+  const std::size_t an_epoch = batches_an_epoch(settings, order.size());
+  try {
+    for (std::size_t step = 0; step < steps; ++step) {
+      if (step % an_epoch == 0) stream.shuffle(std::span<std::size_t>(order));
+      const std::size_t begin = step % an_epoch * settings.batch_size;
+      const auto batch = std::span<const std::size_t>(order).subspan(
+          begin, std::min(settings.batch_size, order.size() - begin));
       network.gradient().zero_();
-      at::cross_entropy_loss(network.forward(samples.images.index_select(0, batch)),
-                             samples.labels.index_select(0, batch))
+      at::cross_entropy_loss(network.forward(batches.inputs(examples, batch)),
+                             Batches::labels(examples, batch))
           .backward();
       const torch::NoGradGuard no_grad;
-      network.state().add_(network.gradient(), -training.learning_rate);
-      steps.fetch_add(1, std::memory_order_relaxed);
+      optimiser.step(network.parameters(), network.gradient());
+      counter.fetch_add(1, std::memory_order_relaxed);
     }
+  } catch (const c10::Error& error) {
+    fail("training: ", error.what_without_backtrace());
   }
 }
 
-std::size_t count_correct(FlatNetwork& network, const Samples& samples, std::size_t begin, std::size_t end) {
+std::size_t count_correct(FlatNetwork& network, const Batches& batches, const Examples& examples,
+                          std::size_t begin, std::size_t end) {
   const torch::NoGradGuard no_grad;
-  const auto first = static_cast<std::int64_t>(begin), count = static_cast<std::int64_t>(end - begin);
-  const at::Tensor chosen = network.forward(samples.images.narrow(0, first, count)).argmax(1);
-  return static_cast<std::size_t>(chosen.eq(samples.labels.narrow(0, first, count)).sum().item().toLong());
+  network.train(false);
+  std::vector<std::size_t> indices(end - begin);
+  std::iota(indices.begin(), indices.end(), begin);
+  const at::Tensor chosen = network.forward(batches.inputs(examples, indices)).argmax(1);
+  return static_cast<std::size_t>(chosen.eq(Batches::labels(examples, indices)).sum().item().toLong());
 }
 
 }  // namespace fedval::harness

@@ -1,29 +1,43 @@
-// What a client does on its own: plain stochastic gradient descent, and a test of a model.
+// What a client does on its own: stochastic gradient steps on its examples, and a test of a model.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <span>
 
 #include "fedval/random/philox.hpp"
-#include "harness/federation/samples.hpp"
+#include "harness/config/settings.hpp"
+#include "harness/federation/batches.hpp"
 #include "harness/model/network.hpp"
 
 namespace fedval::harness {
 
-struct LocalTraining {
-  std::size_t epochs = 1, batch_size = 32;
-  double learning_rate = 0.1;
-};
+/// The learning rate of a round (from 0):
+///   exponential  lr decay^round
+///   cosine       final + (lr - final) (1 + cos(pi round / rounds)) / 2
+///   constant     lr
+double learning_rate_of(const TrainingSettings& settings, std::size_t round);
 
-/// Optimiser steps of one call of train().
-std::size_t steps_of(const LocalTraining& training, std::size_t samples);
+/// Optimiser steps of an agent with so many examples; a straggler does a share of them, one at least.
+std::size_t steps_of(const TrainingSettings& settings, std::size_t samples, double share = 1);
 
-/// w <- w - lr grad of the mean cross-entropy, batch after batch, reshuffled every epoch by `stream`; the
-/// last batch of an epoch may be smaller. Counts finished steps in `steps`.
-void train(FlatNetwork& network, const Samples& samples, const LocalTraining& training, random::Stream stream,
-           std::atomic<std::size_t>& steps);
+/// So many steps on the mean cross-entropy of batches of the agent's examples, reshuffled every epoch; the
+/// last batch of an epoch may be smaller. `draws` gives the order and the dropout. Counts finished steps in
+/// `counter`.
+///
+///   sgd   v <- momentum v + g,  w <- w - lr v
+///   adam  m <- .9 m + .1 g,  s <- .999 s + .001 g^2,
+///         w <- w - lr (m / (1 - .9^t)) / (sqrt(s / (1 - .999^t)) + 1e-8)
+///
+/// Both with g + weight_decay w for g; v, m, s and t start afresh at every call.
+///
+/// Error when LibTorch refuses a batch.
+void train(FlatNetwork& network, const Batches& batches, const Examples& examples,
+           std::span<const std::size_t> shard, const TrainingSettings& settings, double learning_rate,
+           std::size_t steps, random::Key draws, std::atomic<std::size_t>& counter);
 
-/// How many of samples [begin, end) the network labels right.
-std::size_t count_correct(FlatNetwork& network, const Samples& samples, std::size_t begin, std::size_t end);
+/// How many of examples [begin, end) the network labels right, in evaluation mode.
+std::size_t count_correct(FlatNetwork& network, const Batches& batches, const Examples& examples,
+                          std::size_t begin, std::size_t end);
 
 }  // namespace fedval::harness

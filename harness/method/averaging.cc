@@ -8,7 +8,7 @@ namespace fedval::harness {
 void average(const Round& round, const std::vector<double>& weights, Models& models) {
   models.server = models.server.clone();
   combine(weights, round.parts(&ClientParts::update, "update", "averaging").tensors, 1.0, models.server);
-  for (at::Tensor& agent : models.agents) agent = models.server;
+  for (auto& [id, agent] : models.agents) agent = models.server;
 }
 
 }  // namespace fedval::harness

@@ -6,26 +6,26 @@
 
 namespace fedval::harness {
 
-std::vector<double> CgsvRewards::credit() const {
-  std::vector<double> importance;
-  for (const auto& [id, r] : score_.importance()) importance.push_back(r);
-  return importance;
-}
-
 void CgsvRewards::step(const Round& round, Models& models) {
-  ++rounds_;
+  std::vector<double> before;
+  for (const auto& client : round.clients()) {
+    const auto known = score_.importance().find(client.id);
+    before.push_back(known == score_.importance().end() ? 0.0 : known->second);
+  }
+  weights_ = reward::normalise_importance(std::move(before)).values;
   score_.observe(round);
-  if (score_.uniform())
-    notes.push_back("round " + std::to_string(rounds_) + ": nobody had a positive importance, r is uniform");
+  if (score_.uniform()) note("nobody had a positive importance, r is uniform");
   at::Tensor aggregate = models.server.new_empty(models.server.sizes());
   score_.aggregate(round, aggregate);
 
-  const std::vector<std::size_t> quotas =
-      reward::reward_quotas(credit(), beta_, static_cast<std::size_t>(aggregate.numel()));
-  const std::vector<TopK> thresholds = top_k_thresholds(aggregate, quotas);
-  for (std::size_t i = 0; i < models.agents.size(); ++i) {
-    models.agents[i] = models.agents[i].clone();  // the first round's agents share one tensor
-    reward::axpy(1.0, reward::sparsify(aggregate, thresholds[i]), models.agents[i]);
+  std::vector<double> importance;
+  for (const auto& client : round.clients()) importance.push_back(score_.importance().at(client.id));
+  const std::vector<TopK> thresholds = top_k_thresholds(
+      aggregate, reward::reward_quotas(importance, beta_, static_cast<std::size_t>(aggregate.numel())));
+  for (std::size_t i = 0; i < round.size(); ++i) {
+    at::Tensor& model = models.agents.at(round.clients()[i].id);
+    model = model.clone();  // the first round's agents share one tensor
+    reward::axpy(1.0, reward::sparsify(aggregate, thresholds[i]), model);
   }
   models.server = models.server.add(aggregate);
 }

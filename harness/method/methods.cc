@@ -71,31 +71,55 @@ std::vector<std::string> method_names() {
 
 namespace {
 
-/// A score with its own defaults, from round to round.
+/// A score from round to round.
 template <ContributionScore S>
-ScoreReader reader(const std::string& symbol, S score = {}) {
-  const std::string name = std::string(S::name) + (symbol.empty() ? "" : " " + symbol);
-  const auto shared = std::make_shared<S>(std::move(score));
-  return {name, [shared](const Round& round) { return shared->observe(round); }};
-}
+class Reader : public ScoreReader {
+ public:
+  explicit Reader(const std::string& symbol, S score = {})
+      : ScoreReader(std::string(S::name) + (symbol.empty() ? "" : " " + symbol)), score_(std::move(score)) {}
+
+  Scores observe(const Round& round) override { return score_.observe(round); }
+  std::string save() const override { return fedval::save(score_); }
+  void restore(std::string_view text) override { fedval::restore(text, score_); }
+
+ private:
+  S score_;
+};
+
+/// psi and r come from one pass over the updates: the second of these shows what the first one learned.
+class CgsvReader : public ScoreReader {
+ public:
+  CgsvReader(const std::string& symbol, bool learns, std::shared_ptr<CosineGradientShapley> score)
+      : ScoreReader("CGSV " + symbol), learns_(learns), score_(std::move(score)) {}
+
+  Scores observe(const Round& round) override {
+    if (learns_) return score_->observe(round);
+    Scores scores;
+    for (const auto& client : round.clients())
+      scores.emplace_back(client.id, Score{score_->importance().at(client.id)});
+    return scores;
+  }
+  std::string save() const override { return fedval::save(*score_); }
+  void restore(std::string_view text) override { fedval::restore(text, *score_); }
+
+ private:
+  bool learns_;
+  std::shared_ptr<CosineGradientShapley> score_;
+};
 
 }  // namespace
 
-std::vector<ScoreReader> make_readers(const Settings& settings) {
-  // psi and r come from one pass over the updates: the second reader shows what the first one learned.
+Readers make_readers(const Settings& settings) {
   const auto cgsv = std::make_shared<CosineGradientShapley>(cgsv_options(settings));
-  return {{"CGSV psi", [cgsv](const Round& round) { return cgsv->observe(round); }},
-          {"CGSV r",
-           [cgsv](const Round&) {
-             Scores scores;
-             for (const auto& [id, r] : cgsv->importance()) scores.emplace_back(id, Score{r});
-             return scores;
-           }},
-          reader("s", SpectralFed(spectral_fed_options(settings))),
-          reader<SpectralFuse>("x"),
-          reader<ShapFed>("gamma"),
-          reader<GatedEntropy>(""),
-          reader<ConfirmedEntropy>("")};
+  Readers readers;
+  readers.push_back(std::make_unique<CgsvReader>("psi", true, cgsv));
+  readers.push_back(std::make_unique<CgsvReader>("r", false, cgsv));
+  readers.push_back(std::make_unique<Reader<SpectralFed>>("s", SpectralFed(spectral_fed_options(settings))));
+  readers.push_back(std::make_unique<Reader<SpectralFuse>>("x"));
+  readers.push_back(std::make_unique<Reader<ShapFed>>("gamma"));
+  readers.push_back(std::make_unique<Reader<GatedEntropy>>(""));
+  readers.push_back(std::make_unique<Reader<ConfirmedEntropy>>(""));
+  return readers;
 }
 
 }  // namespace fedval::harness

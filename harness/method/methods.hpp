@@ -20,6 +20,6 @@ std::vector<std::string> method_names();
 std::string credit_name(const std::string& method);
 
 /// Every score the library has, to be computed on the rounds of every run.
-std::vector<ScoreReader> make_readers(const Settings& settings);
+Readers make_readers(const Settings& settings);
 
 }  // namespace fedval::harness

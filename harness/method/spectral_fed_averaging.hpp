@@ -11,12 +11,15 @@ class SpectralFedAveraging : public Method {
   explicit SpectralFedAveraging(const SpectralFed::Options& options) : score_(options) {}
 
   void step(const Round& round, Models& models) override;
-  std::vector<double> credit() const override { return states_; }
+  std::vector<double> weights() const override { return weights_; }
+  /// The state s of each agent.
+  std::map<ClientId, double> credit() const override { return score_.states(); }
+  std::string save() const override { return fedval::save(score_); }
+  void restore(std::string_view text) override { fedval::restore(text, score_); }
 
  private:
   SpectralFed score_;
-  std::vector<double> states_;
-  std::size_t rounds_ = 0;
+  std::vector<double> weights_;
 };
 
 }  // namespace fedval::harness

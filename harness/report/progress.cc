@@ -3,19 +3,9 @@
 #include <algorithm>
 
 #include "harness/report/table.hpp"
+#include "harness/report/wording.hpp"
 
 namespace fedval::harness {
-
-namespace {
-
-std::string duration(double seconds) {
-  const auto whole = static_cast<long>(seconds + 0.5);
-  if (whole < 60) return std::to_string(whole) + " s";
-  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
-  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
-}
-
-}  // namespace
 
 Progress::Progress(std::ostream& out, std::size_t columns, std::size_t total_steps)
     : out_(out), columns_(columns), total_(std::max<std::size_t>(1, total_steps)) {
@@ -40,20 +30,30 @@ Progress::~Progress() {
   drawer_.join();
 }
 
-void Progress::begin(const std::string& what, std::size_t rounds) {
+void Progress::begin(const std::string& what, std::size_t rounds, std::size_t done) {
   const std::lock_guard lock(mutex_);
   what_ = what;
   rounds_ = rounds;
-  round_ = 0;
+  round_ = done;
   accuracy_.clear();
   if (columns_ == 0)
-    out_ << what_ << (rounds_ > 0 ? ": " + std::to_string(rounds_) + " rounds" : "") << std::endl;
+    out_ << what_ << ": " << rounds_ << " rounds"
+         << (done > 0 ? ", " + std::to_string(done) + " of them done" : "") << std::endl;
+}
+
+void Progress::round(std::size_t number) {
+  const std::lock_guard lock(mutex_);
+  round_ = number;
 }
 
 void Progress::round(const RoundRecord& record) {
   const std::lock_guard lock(mutex_);
   round_ = record.round;
   if (record.server_accuracy) accuracy_ = "accuracy " + fixed(*record.server_accuracy, 4);
+  // What went wrong stays on the screen, above the line that is redrawn.
+  for (const RoundRecord::Refused& refused : record.refused)
+    out_ << (columns_ > 0 ? "\r\x1b[K" : "  ") << what_ << " round " << round_ << ": client " << refused.id
+         << " was left out: " << refused.reason << '\n';
   if (columns_ == 0)
     out_ << "  round " << round_ << '/' << rounds_ << (accuracy_.empty() ? "" : "  " + accuracy_) << "  "
          << fixed(record.seconds, 2) << " s  (" << rate_and_rest() << ')' << std::endl;
@@ -72,8 +72,7 @@ std::string Progress::bar() const {
   constexpr std::size_t width = 24;
   const std::size_t filled = std::min(width, width * steps_.load(std::memory_order_relaxed) / total_);
   std::string line = "[" + std::string(filled, '#') + std::string(width - filled, '.') + "] " + what_;
-  if (rounds_ > 0)
-    line += " round " + std::to_string(std::min(rounds_, round_ + 1)) + "/" + std::to_string(rounds_);
+  line += " round " + std::to_string(std::min(rounds_, round_ + 1)) + "/" + std::to_string(rounds_);
   if (!accuracy_.empty()) line += "  " + accuracy_;
   line += "  " + rate_and_rest();
   // A line that wraps could not be redrawn in place.

@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "harness/federation/federation.hpp"
+#include "harness/federation/run.hpp"
 
 namespace fedval::harness {
 
@@ -24,8 +24,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// What trains next: "fedavg", over so many rounds (0: not in rounds).
-  void begin(const std::string& what, std::size_t rounds);
+  /// What trains next: "fedavg", over so many rounds, some of which may be done.
+  void begin(const std::string& what, std::size_t rounds, std::size_t done = 0);
+  /// A round that nothing is known of but that it ended.
+  void round(std::size_t number);
   void round(const RoundRecord& record);
   /// Counts optimiser steps.
   std::atomic<std::size_t>& steps() { return steps_; }

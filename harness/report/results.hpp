@@ -2,17 +2,19 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/config/settings.hpp"
-#include "harness/federation/federation.hpp"
+#include "harness/federation/run.hpp"
 
 namespace fedval::harness {
 
 struct AgentResult {
-  std::string id;
+  ClientId id;
+  std::string name = {};  ///< of the owner of its data: "writer 2013"; empty where there is none
   std::size_t samples = 0, classes = 0;
   double standalone_accuracy = 0;
 };
@@ -20,9 +22,7 @@ struct AgentResult {
 struct MethodResult {
   std::string name;
   std::string credit_name;
-  std::vector<double> credit;  ///< of each agent, when the run ended
   RunResult run;
-  std::vector<std::string> notes;
 };
 
 struct Results {
@@ -32,15 +32,19 @@ struct Results {
   std::int64_t dimension = 0;
   std::string final_layer;  ///< "fc2, 10 x 200"
   std::size_t workers = 0;
-  std::vector<AgentResult> agents;
-  std::vector<MethodResult> methods;
+  std::vector<std::vector<std::size_t>> class_counts = {};  ///< [agent][class]
+  std::vector<AgentResult> agents = {};
+  std::vector<MethodResult> methods = {};
+  std::vector<std::string> notes = {};  ///< on what no method is to blame for
   double seconds = 0;
 };
 
 /// Pearson correlation of a value of each agent with its standalone accuracy; nothing where it is undefined.
 std::optional<double> against_standalone(const Results& results, const std::vector<double>& values);
+/// The same over the agents that have a value.
+std::optional<double> against_standalone(const Results& results, const std::map<ClientId, double>& values);
 
-/// The scores of one reader in the last round of a run, in the order of the agents.
-std::vector<double> last_scores(const RunResult& run, std::size_t reader);
+/// The value of each agent, in their order; nothing for one that never took part.
+std::vector<std::optional<double>> by_agent(const Results& results, const std::map<ClientId, double>& values);
 
 }  // namespace fedval::harness

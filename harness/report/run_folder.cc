@@ -1,9 +1,18 @@
 #include "harness/report/run_folder.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <torch/version.h>
-#include <charconv>
-#include <nlohmann/json.hpp>
+#include <unistd.h>
 
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "fedval/error.hpp"
+#include "harness/checkpoint/checkpoint.hpp"
 #include "harness/version.hpp"
 
 namespace fedval::harness {
@@ -21,42 +30,48 @@ std::string exact(double value) {
 
 Json optional(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
-std::ofstream create(const std::filesystem::path& path) {
-  std::ofstream file(path, std::ios::binary);
-  if (!file) fail(path.string(), ": cannot be written");
-  return file;
+/// The value of each agent; null for one that never took part.
+Json values(const Results& results, const std::map<ClientId, double>& of) {
+  Json list = Json::array();
+  for (const auto& value : by_agent(results, of)) list.push_back(optional(value));
+  return list;
 }
 
-void check(std::ofstream& file, const std::filesystem::path& path) {
-  if (!file.flush()) fail(path.string(), ": cannot be written; is the disk full?");
+Json names(const std::vector<ClientId>& ids) {
+  Json list = Json::array();
+  for (const ClientId& id : ids) list.push_back(id.text());
+  return list;
 }
 
 Json summary(const Results& results) {
   Json agents = Json::array();
-  for (const AgentResult& agent : results.agents)
-    agents.push_back({{"id", agent.id},
-                      {"samples", agent.samples},
-                      {"classes", agent.classes},
-                      {"standalone_accuracy", agent.standalone_accuracy}});
+  for (const AgentResult& agent : results.agents) {
+    Json entry{{"id", agent.id.text()},
+               {"samples", agent.samples},
+               {"classes", agent.classes},
+               {"standalone_accuracy", agent.standalone_accuracy}};
+    if (!agent.name.empty()) entry["name"] = agent.name;
+    agents.push_back(entry);
+  }
   Json methods = Json::object();
   for (const MethodResult& method : results.methods) {
     const RunResult& run = method.run;
     Json scores = Json::object();
-    for (std::size_t reader = 0; reader < run.rounds.back().readers.size(); ++reader)
-      scores[run.rounds.back().readers[reader].name] = {
-          {"last", last_scores(run, reader)},
-          {"pearson_with_standalone", optional(against_standalone(results, last_scores(run, reader)))}};
+    for (const RunResult::Reader& reader : run.readers)
+      scores[reader.name] = {
+          {"last", values(results, reader.scores)},
+          {"pearson_with_standalone", optional(against_standalone(results, reader.scores))}};
     methods[method.name] = {
         {"server_accuracy", run.server_accuracy},
         {"agent_accuracy", run.agent_accuracy},
-        {"credit", {{"name", method.credit_name}, {"values", method.credit}}},
-        {"pearson_credit_with_standalone", optional(against_standalone(results, method.credit))},
+        {"credit", {{"name", method.credit_name}, {"values", values(results, run.credit)}}},
+        {"pearson_credit_with_standalone", optional(against_standalone(results, run.credit))},
         {"pearson_accuracy_with_standalone", optional(against_standalone(results, run.agent_accuracy))},
         {"scores", scores},
         {"seconds", run.seconds},
         {"training_seconds", run.training_seconds},
         {"valuation_seconds", run.valuation_seconds},
-        {"notes", method.notes}};
+        {"notes", run.notes}};
   }
   return {{"name", results.settings.name},
           {"seed", results.settings.seed},
@@ -69,8 +84,10 @@ Json summary(const Results& results) {
           {"workers", results.workers},
           {"threads_a_worker", 1},
           {"seconds", results.seconds},
+          {"partition", {{"kind", results.settings.partition.kind}, {"class_counts", results.class_counts}}},
           {"agents", agents},
           {"methods", methods},
+          {"notes", results.notes},
           {"versions",
            {{"fedval", version},
             {"libtorch", TORCH_VERSION},
@@ -78,77 +95,151 @@ Json summary(const Results& results) {
             {"built_for", instruction_set()}}}};
 }
 
+std::filesystem::path partial_name(const std::filesystem::path& parent, const std::string& name) {
+  return parent / ("." + name + ".partial");
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const std::filesystem::path& parent, const Settings& settings)
-    : parent_(parent), partial_(parent / ("." + settings.name + ".partial")), name_(settings.name) {
+    : parent_(parent), partial_(partial_name(parent, settings.name)), name_(settings.name) {
   const std::string config = to_toml(settings);
   std::error_code error;
   std::filesystem::create_directories(parent_, error);
   if (error) fail(parent_.string(), ": cannot be made: ", error.message());
-  // Another run of this name may be going on, or may have been killed and left its folder.
-  for (int number = 1; !std::filesystem::create_directory(partial_, error); ++number) {
+  // Another run of this name may be going on, or may have stopped and wait to be resumed.
+  for (int number = 2; !std::filesystem::create_directory(partial_, error); ++number) {
     if (error) fail(partial_.string(), ": cannot be made: ", error.message());
-    partial_ = parent_ / ("." + name_ + "." + std::to_string(number) + ".partial");
+    partial_ = partial_name(parent_, name_ + "-" + std::to_string(number));
   }
   try {
-    std::ofstream file = create(partial_ / "config.toml");
-    file << config;
-    check(file, partial_ / "config.toml");
-    metrics_ = create(partial_ / "metrics.jsonl");
-    scores_ = create(partial_ / "scores.csv");
-    scores_ << "method,round,score,agent,value,variance\n";
+    replace_file(partial_ / "config.toml", {config});
+    lock();
+    restart();
   } catch (...) {  // the destructor of a half-made object does not run
     std::filesystem::remove_all(partial_, error);
     throw;
   }
 }
 
+RunFolder::RunFolder(const std::filesystem::path& stopped) : kept_(true) {
+  // "runs/name/" as a shell completes it means "runs/name", and "." is the folder that one is in.
+  partial_ = std::filesystem::absolute(stopped / "").lexically_normal().parent_path();
+  parent_ = partial_.parent_path();
+  std::error_code ignored;
+  const std::filesystem::path named = partial_name(parent_, partial_.filename().string());
+  if (std::filesystem::is_directory(named, ignored)) partial_ = named;
+  if (!std::filesystem::is_directory(partial_, ignored))
+    fail(stopped.string(), ": no such folder, nor ", named.string());
+  if (std::filesystem::exists(partial_ / "summary.json", ignored) &&
+      !partial_.filename().string().starts_with('.'))
+    fail(partial_.string(), ": is a finished run, there is nothing to resume");
+  name_ = settings().name;
+  lock();
+}
+
 RunFolder::~RunFolder() {
-  if (finished_) return;
-  metrics_.close();
-  scores_.close();
+  if (lock_ >= 0) ::close(lock_);
+  if (kept_) return;
   std::error_code ignored;
   std::filesystem::remove_all(partial_, ignored);
 }
 
+Settings RunFolder::settings() const { return read_settings(partial_ / "config.toml"); }
+
+void RunFolder::lock() {
+  const std::filesystem::path path = partial_ / "config.toml";
+  lock_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC);  // NFS locks only what is open for writing
+  if (lock_ < 0) fail(path.string(), ": cannot be opened: ", std::generic_category().message(errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+    fail(partial_.string(), ": another program is at this run, or it cannot be locked: ",
+         std::generic_category().message(errno));
+}
+
+void RunFolder::open() {
+  metrics_ = std::make_unique<OutputFile>(partial_ / "metrics.jsonl");
+  scores_ = std::make_unique<OutputFile>(partial_ / "scores.csv");
+}
+
+void RunFolder::restart() {
+  open();
+  metrics_->clear();
+  scores_->clear();
+  scores_->write("method,round,score,agent,value,variance\n");
+}
+
 void RunFolder::round(const std::string& method, const RoundRecord& record) {
-  metrics_ << Json{{"method", method},
-                   {"round", record.round},
-                   {"learning_rate", record.learning_rate},
-                   {"server_accuracy", optional(record.server_accuracy)},
-                   {"seconds", record.seconds},
-                   {"training_seconds", record.training_seconds},
-                   {"valuation_seconds", record.valuation_seconds}}
-                  .dump()
-           << '\n';
+  Json refused = Json::array();
+  for (const RoundRecord::Refused& one : record.refused)
+    refused.push_back({{"agent", one.id.text()}, {"reason", one.reason}});
+  metrics_->write(Json{{"method", method},
+                       {"round", record.round},
+                       {"learning_rate", record.learning_rate},
+                       {"server_accuracy", optional(record.server_accuracy)},
+                       {"participants", names(record.participants)},
+                       {"stragglers", names(record.stragglers)},
+                       {"refused", refused},
+                       {"seconds", record.seconds},
+                       {"training_seconds", record.training_seconds},
+                       {"valuation_seconds", record.valuation_seconds}}
+                      .dump() +
+                  "\n");
+  std::string lines;
   for (const auto& reader : record.readers)
     for (const auto& [id, score] : reader.scores)
-      scores_ << method << ',' << record.round << ',' << reader.name << ',' << id << ',' << exact(score.value)
-              << ',' << (std::isnan(score.variance) ? "" : exact(score.variance)) << '\n';
-  check(metrics_, partial_ / "metrics.jsonl");
-  check(scores_, partial_ / "scores.csv");
+      lines += method + "," + std::to_string(record.round) + "," + reader.name + "," + id.text() + "," +
+               exact(score.value) + "," + (std::isnan(score.variance) ? "" : exact(score.variance)) + "\n";
+  scores_->write(lines);
+}
+
+RunFolder::Lengths RunFolder::sync() {
+  metrics_->sync();
+  scores_->sync();
+  return {std::filesystem::file_size(partial_ / "metrics.jsonl"),
+          std::filesystem::file_size(partial_ / "scores.csv")};
+}
+
+void RunFolder::rewind(const Lengths& lengths) {
+  const auto cut = [&](const char* name, std::uint64_t length) {
+    const std::filesystem::path path = partial_ / name;
+    std::error_code error;
+    const std::uint64_t there = std::filesystem::file_size(path, error);
+    if (error || there < length)
+      fail(path.string(), ": has ", error ? 0 : there, " bytes, but the checkpoint counts on ", length);
+    std::filesystem::resize_file(path, length, error);
+    if (error) fail(path.string(), ": cannot be cut: ", error.message());
+  };
+  cut("metrics.jsonl", lengths.metrics);
+  cut("scores.csv", lengths.scores);
+  open();
+}
+
+void RunFolder::save(const std::string& checkpoint) {
+  write_checkpoint(partial_ / "checkpoint", checkpoint);
+  kept_ = true;
+}
+
+std::optional<std::string> RunFolder::checkpoint() const {
+  const std::filesystem::path path = partial_ / "checkpoint";
+  if (std::error_code error; !std::filesystem::exists(path, error)) return std::nullopt;
+  return read_checkpoint(path);
 }
 
 std::filesystem::path RunFolder::finish(const Results& results) {
-  std::ofstream file = create(partial_ / "summary.json");
-  file << summary(results).dump(2) << '\n';
-  check(file, partial_ / "summary.json");
-  metrics_.close();
-  scores_.close();
+  replace_file(partial_ / "summary.json", {summary(results).dump(2), "\n"});
+  sync();
+  kept_ = true;  // what was computed stays where it is, whatever happens now
   for (int number = 1;; ++number) {
     const std::filesystem::path target =
         parent_ / (number == 1 ? name_ : name_ + "-" + std::to_string(number));
     std::error_code error;
-    if (std::filesystem::exists(target)) continue;
+    if (std::filesystem::exists(target, error)) continue;
     std::filesystem::rename(partial_, target, error);  // another run may take the name in this moment
     if (error == std::errc::directory_not_empty || error == std::errc::file_exists) continue;
-    if (error) {
-      finished_ = true;  // what was computed stays where it is
+    if (error)
       fail(target.string(), ": cannot be made: ", error.message(), "; the results are in ",
            partial_.string());
-    }
-    finished_ = true;
+    discard_checkpoint(target / "checkpoint");
     return target;
   }
 }

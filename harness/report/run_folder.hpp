@@ -5,38 +5,72 @@
 //   scores.csv      every score of every agent in every round of every run
 //   summary.json    agents, methods, correlations, times, versions, seed
 //
-// While the experiment runs the folder is called .NAME.partial; it gets its name when everything is in it. An
-// experiment that is refused leaves no folder.
+// While the experiment runs the folder is called .NAME.partial and holds the last checkpoint; it gets its
+// name when everything is in it. An experiment that is refused before its first checkpoint leaves no folder;
+// one that stops later leaves the partial folder, which can be resumed.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <memory>
+#include <optional>
 #include <string>
 
+#include "harness/files/output_file.hpp"
 #include "harness/report/results.hpp"
 
 namespace fedval::harness {
 
 class RunFolder {
  public:
-  /// Makes the partial folder under `parent` (made if absent). Error when that cannot be done.
+  /// How much of the growing files belongs to a checkpoint.
+  struct Lengths {
+    std::uint64_t metrics = 0, scores = 0;
+  };
+
+  /// Makes a partial folder under `parent` (made if absent). Error when that cannot be done.
   RunFolder(const std::filesystem::path& parent, const Settings& settings);
-  /// Removes the partial folder unless finish() was reached.
+  /// Opens the partial folder of a run that stopped: the folder itself, or the name that the run would have
+  /// got. Error when there is none, it has no settings, or another program is at it.
+  explicit RunFolder(const std::filesystem::path& stopped);
+  /// Removes the partial folder unless a checkpoint is in it or finish() was reached.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
+  /// The partial folder.
+  const std::filesystem::path& path() const { return partial_; }
+  /// The settings in it.
+  Settings settings() const;
+
   /// Appends a round to metrics.jsonl and scores.csv.
   void round(const std::string& method, const RoundRecord& record);
 
-  /// Writes the summary and gives the folder its name: NAME, or NAME-2, NAME-3, ... where that is taken.
+  /// Waits until what was appended is on the disk; how much that is.
+  Lengths sync();
+  /// Throws away what was appended later.
+  void rewind(const Lengths& lengths);
+  /// Throws away all that was appended, but for the header.
+  void restart();
+
+  /// Replaces the checkpoint. Error when it cannot be written; the old one stays.
+  void save(const std::string& checkpoint);
+  /// The last checkpoint; nothing when there was none.
+  std::optional<std::string> checkpoint() const;
+
+  /// Writes the summary, removes the checkpoint and gives the folder its name: NAME, or NAME-2, NAME-3, ...
+  /// where that is taken.
   std::filesystem::path finish(const Results& results);
 
  private:
+  void lock();
+  void open();
+
   std::filesystem::path parent_, partial_;
   std::string name_;
-  std::ofstream metrics_, scores_;
-  bool finished_ = false;
+  int lock_ = -1;
+  std::unique_ptr<OutputFile> metrics_, scores_;
+  bool kept_ = false;
 };
 
 }  // namespace fedval::harness

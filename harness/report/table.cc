@@ -18,9 +18,11 @@ std::ostream& operator<<(std::ostream& out, const Table& table) {
     for (std::size_t column = 0; column < row.size(); ++column) {
       const std::string& cell = row[column];
       const std::string space(widths[column] - cell.size(), ' ');
-      if (column > 0) out << "  " << space;
+      const bool left = column == 0 || table.words_, last = column + 1 == row.size();
+      if (column > 0) out << "  ";
+      if (!left) out << space;
       out << cell;
-      if (column == 0 && row.size() > 1) out << space;
+      if (left && !last) out << space;
     }
     out << '\n';
     if (r == 0) out << std::string(total - 2, '-') << '\n';

@@ -13,6 +13,9 @@ class Table {
   /// The first column is set flush left, the others flush right.
   explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
 
+  /// All columns flush left: for a table of words.
+  void flush_left() { words_ = true; }
+
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
 
   /// Columns two spaces apart, a line under the header.
@@ -20,6 +23,7 @@ class Table {
 
  private:
   std::vector<std::vector<std::string>> rows_;
+  bool words_ = false;
 };
 
 /// A number with so many digits after the point.

@@ -9,7 +9,9 @@ namespace fedval::harness {
 
 namespace {
 
-std::string correlation(const std::optional<double>& value) { return value ? fixed(*value, 3) : "-"; }
+std::string optional_number(const std::optional<double>& value, int digits) {
+  return value ? fixed(*value, digits) : "-";
+}
 
 Table agent_table(const Results& results) {
   std::vector<std::string> header{"agent", "samples", "classes", "alone"};
@@ -18,9 +20,10 @@ Table agent_table(const Results& results) {
   Table table(header);
   for (std::size_t i = 0; i < results.agents.size(); ++i) {
     const AgentResult& agent = results.agents[i];
-    std::vector<std::string> row{agent.id, std::to_string(agent.samples), std::to_string(agent.classes),
-                                 fixed(agent.standalone_accuracy, 4)};
-    for (const MethodResult& method : results.methods) row.push_back(fixed(method.credit[i], 4));
+    std::vector<std::string> row{agent.id.text(), std::to_string(agent.samples),
+                                 std::to_string(agent.classes), fixed(agent.standalone_accuracy, 4)};
+    for (const MethodResult& method : results.methods)
+      row.push_back(optional_number(by_agent(results, method.run.credit)[i], 4));
     for (const MethodResult& method : results.methods) row.push_back(fixed(method.run.agent_accuracy[i], 4));
     table.add(row);
   }
@@ -35,11 +38,11 @@ Table method_table(const Results& results) {
     const double mean =
         std::accumulate(accuracy.begin(), accuracy.end(), 0.0) / static_cast<double>(accuracy.size());
     const double largest = *std::max_element(accuracy.begin(), accuracy.end());
-    table.add({method.name, correlation(against_standalone(results, method.credit)),
-               correlation(against_standalone(results, accuracy)),
+    table.add({method.name, optional_number(against_standalone(results, method.run.credit), 3),
+               optional_number(against_standalone(results, accuracy), 3),
                fixed(mean, 4) + " (" + fixed(largest, 4) + ")", fixed(method.run.server_accuracy, 4),
                fixed(method.run.seconds, 1),
-               fixed(method.run.seconds / static_cast<double>(method.run.rounds.size()), 2),
+               fixed(method.run.seconds / static_cast<double>(method.run.rounds), 2),
                fixed(100 * method.run.valuation_seconds / method.run.seconds, 2) + " %"});
   }
   return table;
@@ -48,13 +51,9 @@ Table method_table(const Results& results) {
 Table score_table(const Results& results) {
   Table table({"score", "corr(score)", "ms/round"});
   const RunResult& run = results.methods.front().run;
-  for (std::size_t reader = 0; reader < run.rounds.back().readers.size(); ++reader) {
-    double seconds = 0;
-    for (const RoundRecord& record : run.rounds) seconds += record.readers[reader].seconds;
-    table.add({run.rounds.back().readers[reader].name,
-               correlation(against_standalone(results, last_scores(run, reader))),
-               fixed(1000 * seconds / static_cast<double>(run.rounds.size()), 2)});
-  }
+  for (const RunResult::Reader& reader : run.readers)
+    table.add({reader.name, optional_number(against_standalone(results, reader.scores), 3),
+               fixed(1000 * reader.seconds / static_cast<double>(run.rounds), 2)});
   return table;
 }
 
@@ -68,8 +67,9 @@ void print_tables(std::ostream& out, const Results& results) {
       << method_table(results) << "\nScores after the last round, all read from the same rounds: those of "
       << results.methods.front().name << '\n'
       << score_table(results);
+  for (const std::string& note : results.notes) out << "note: " << note << '\n';
   for (const MethodResult& method : results.methods)
-    for (const std::string& note : method.notes) out << "note: " << method.name << ", " << note << '\n';
+    for (const std::string& note : method.run.notes) out << "note: " << method.name << ", " << note << '\n';
 }
 
 }  // namespace fedval::harness

@@ -1,142 +1,82 @@
+// The federation: what it refuses, how many steps it counts, and accuracies against a direct computation.
 #include "harness/federation/federation.hpp"
 
-#include "harness/data/rendered_digits.hpp"
-#include "harness/method/methods.hpp"
+#include <numeric>
+
 #include "tests/doctest_torch.hpp"
+#include "tests/harness/federation/small_federation.hpp"
+#include "tests/support/complaint.hpp"
 
 using namespace fedval::harness;
+using fedval::tests::complaint_of;
 
-namespace {
-
-Settings small_settings() {
-  Settings settings;
-  settings.partition = {"pow", 3, 60};
-  settings.training = {3, 2, 16, 0.1, 0.9};
-  settings.evaluation = {100, 2};
-  return settings;
-}
-
-const Dataset& digits() {
-  static const Dataset data = rendered_digits(1, 300, 200);
-  return data;
-}
-
-Shards shards_of(const Settings& settings) {
-  return partition(settings.partition.kind, digits().train.labels, digits().classes,
-                   settings.partition.agents, settings.partition.samples_per_agent, settings.seed);
-}
-
-struct Outcome {
-  RunResult run;
-  std::vector<double> credit, standalone;
-};
-
-Outcome run(const std::string& name, const Settings& settings, std::size_t threads) {
-  Workers workers(threads);
-  Federation federation(settings, digits(), shards_of(settings), workers);
-  const auto method = make_method(name, settings);
-  Outcome outcome{federation.run(*method, [&] { return make_readers(settings); }, {}), {}, {}};
-  outcome.credit = method->credit();
-  outcome.standalone = federation.standalone({});
-  return outcome;
-}
-
-}  // namespace
-
-TEST_CASE("same seed, same bits, with one worker and with two, for every method and score") {
-  const Settings settings = small_settings();
-  for (const std::string name : {"fedavg", "cgsv", "spectral_fed"}) {
-    CAPTURE(name);
-    const Outcome one = run(name, settings, 1), two = run(name, settings, 2);
-    CHECK(one.credit == two.credit);
-    CHECK(one.standalone == two.standalone);
-    CHECK(one.run.agent_accuracy == two.run.agent_accuracy);
-    REQUIRE(one.run.rounds.size() == two.run.rounds.size());
-    for (std::size_t t = 0; t < one.run.rounds.size(); ++t) {
-      CHECK(one.run.rounds[t].server_accuracy == two.run.rounds[t].server_accuracy);
-      for (std::size_t reader = 0; reader < one.run.rounds[t].readers.size(); ++reader) {
-        const auto &left = one.run.rounds[t].readers[reader].scores,
-                   &right = two.run.rounds[t].readers[reader].scores;
-        REQUIRE(left.size() == 3);
-        for (std::size_t i = 0; i < 3; ++i) {
-          CHECK(left[i].first == right[i].first);
-          CHECK(left[i].second.value == right[i].second.value);
-        }
-      }
-    }
-  }
-}
-
-TEST_CASE("another seed gives other scores") {
-  Settings settings = small_settings();
-  const Outcome one = run("spectral_fed", settings, 2);
-  settings.seed = 2;
-  CHECK(one.credit != run("spectral_fed", settings, 2).credit);
-}
-
-TEST_CASE("one agent under FedAvg is that agent trained alone, and its cosine with the aggregate is one") {
-  Settings settings = small_settings();
-  settings.partition = {"uni", 1, 100};
-  const Outcome outcome = run("fedavg", settings, 1);
-  // Adding (after - before) to before rounds differently from after itself, so the models agree to a few
-  // ulps.
-  CHECK(outcome.run.server_accuracy == doctest::Approx(outcome.standalone[0]).epsilon(0.03));
-  CHECK(outcome.credit == std::vector<double>{1.0});
-  for (const auto& record : outcome.run.rounds)
-    CHECK(record.readers[0].scores[0].second.value == doctest::Approx(1.0).epsilon(1e-12));
-}
-
-TEST_CASE("rounds are evaluated every so often, and the last one always") {
-  const Outcome outcome = run("fedavg", small_settings(), 2);
-  CHECK_FALSE(outcome.run.rounds[0].server_accuracy.has_value());
-  CHECK(outcome.run.rounds[1].server_accuracy.has_value());
-  CHECK(outcome.run.rounds[2].server_accuracy.has_value());
-}
-
-TEST_CASE("training diverges: the error names the agent, the tensor and the entry") {
-  Settings settings = small_settings();
-  settings.training.learning_rate = 1e38;
-  std::string message;
-  try {
-    run("fedavg", settings, 2);
-  } catch (const fedval::Error& error) {
-    message = error.what();
-  }
-  CAPTURE(message);
-  CHECK(message.starts_with("round 1: client "));
-  CHECK(message.find(": update[") != std::string::npos);
-  CHECK((message.ends_with("NaN") || message.ends_with("infinite")));
-}
-
-TEST_CASE("an agent that diverges on its own is named") {
-  Settings settings = small_settings();
-  settings.training.learning_rate = 1e38;
-  Workers workers(2);
-  Federation federation(settings, digits(), shards_of(settings), workers);
-  std::string message;
-  try {
-    federation.standalone({});
-  } catch (const fedval::Error& error) {
-    message = error.what();
-  }
-  CAPTURE(message);
-  CHECK(message.starts_with("client "));
-  CHECK(message.find(": model[") != std::string::npos);
-}
-
-TEST_CASE("more test samples than there are is refused with both numbers") {
+TEST_CASE("more test samples than there are, and a part that is not there, are refused") {
   Settings settings = small_settings();
   settings.evaluation.test_samples = 201;
-  CHECK_THROWS_WITH_AS(run("fedavg", settings, 1),
-                       "evaluation.test_samples is 201, but the test part of the data has 200",
-                       fedval::Error);
+  CHECK(complaint_of([&] { SmallFederation scene(settings); }) ==
+        "evaluation.test_samples is 201, but the test part of the data has 200");
+  settings.evaluation = {.on = "held_out"};
+  CHECK(complaint_of([&] {
+          SmallFederation scene(settings);
+        }).starts_with("evaluation.on is \"held_out\", but digits has no such part"));
 }
 
-TEST_CASE("images are normalised by the training part's mean and deviation") {
-  const Normalisation normalisation = normalisation_of(digits().train);
-  std::vector<std::size_t> all(digits().train.size());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-  const Samples samples = make_samples(digits().train, all, normalisation);
-  CHECK(samples.images.mean().item().toDouble() == doctest::Approx(0).epsilon(1e-4));
-  CHECK(samples.images.std().item().toDouble() == doctest::Approx(1).epsilon(1e-4));
+TEST_CASE("agents: their shards, their ids from 1, and how many classes they know") {
+  Settings settings = small_settings();
+  const Shards shards{{0, 1, 2}, {5}, {7, 7, 7}};
+  SmallFederation scene(settings, 1, digits(), shards);
+  REQUIRE(scene.federation.agents().size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(scene.federation.agents()[i].id == i + 1);
+    CHECK(scene.federation.agents()[i].shard == shards[i]);
+  }
+  CHECK(scene.federation.agents()[0].classes == 3);  // digits come in blocks of ten, each once
+  CHECK(scene.federation.agents()[2].classes == 1);
+}
+
+TEST_CASE(
+    "accuracies: on the first examples of the part, in the order asked, equal to a direct computation") {
+  Settings settings = small_settings();
+  settings.evaluation.test_samples = 123;  // not a multiple of any batch
+  SmallFederation scene(settings, 3);
+  std::vector<at::Tensor> states{scene.federation.start()};
+  for (std::size_t t = 0; t < 3; ++t)
+    states.push_back(scene.federation.train_all({{{2, 1}, states.back()}}, t, scene.steps)[0]);
+  states.push_back(states[0]);
+  const std::vector<double> found = scene.federation.accuracies(states);
+  FlatNetwork network = make_network(settings.model, digits().shape, digits().classes, 99);
+  const Batches batches(digits().shape, normalisation_of(digits().train, digits().shape));
+  std::vector<std::size_t> all(123);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    network.state().copy_(states[i]);
+    const at::Tensor chosen = network.forward(batches.inputs(digits().test, all)).argmax(1);
+    const auto right = chosen.eq(Batches::labels(digits().test, all)).sum().item().toLong();
+    CHECK(found[i] == static_cast<double>(right) / 123);
+  }
+  CHECK(found[0] == found.back());
+  CHECK(found[0] != found[3]);
+}
+
+TEST_CASE("an agent whose batch LibTorch refuses is named") {
+  Dataset data = digits();
+  data.train.labels[5] = 200;
+  SmallFederation scene(small_settings(), 2, data, {{0, 1}, {4, 5}, {6}});
+  const at::Tensor& start = scene.federation.start();
+  const std::string message = complaint_of([&] {
+    scene.federation.train_all({{{0, 1}, start}, {{1, 1}, start}, {{2, 1}, start}}, 0, scene.steps);
+  });
+  CHECK(message.starts_with("client 2: training: "));
+}
+
+TEST_CASE("the pace is measured without harm to what comes later") {
+  SmallFederation scene(small_settings()), other(small_settings());
+  const Federation::Pace pace = scene.federation.measure();
+  CHECK(pace.seconds_a_step > 0);
+  CHECK(pace.seconds_an_example > 0);
+  const auto trained = [](SmallFederation& here) {
+    return here.federation.train_all({{{1, 1}, here.federation.start()}}, 0, here.steps)[0];
+  };
+  CHECK(trained(scene).equal(trained(other)));
 }

@@ -6,6 +6,7 @@
 
 #include "fedval/tensor/torch.hpp"
 #include "harness/data/registry.hpp"
+#include "harness/model/network.hpp"
 #include "harness/partition/partition.hpp"
 #include "tests/doctest_torch.hpp"
 
@@ -29,7 +30,7 @@ struct Scene {
                  .final_weight = updates[static_cast<std::size_t>(i)].narrow(0, 6, 6).view({2, 3})},
                 i + 1);
     models.server = at::randn({12});
-    models.agents.assign(3, models.server);
+    for (int i = 0; i < 3; ++i) models.agents.emplace(i + 1, models.server);
   }
 };
 
@@ -44,8 +45,9 @@ TEST_CASE("FedAvg moves the server by the average weighted by data, and hands it
   method->step(scene.round, scene.models);
   const at::Tensor expected = before + (scene.updates[0] + 2 * scene.updates[1] + 3 * scene.updates[2]) / 6;
   CHECK(distance(scene.models.server, expected) < 1e-5);
-  for (const at::Tensor& agent : scene.models.agents) CHECK(agent.is_same(scene.models.server));
-  CHECK(method->credit() == std::vector<double>{1 / 6.0, 2 / 6.0, 3 / 6.0});
+  for (const auto& [id, agent] : scene.models.agents) CHECK(agent.is_same(scene.models.server));
+  CHECK(method->credit() == std::map<ClientId, double>{{1, 1 / 6.0}, {2, 2 / 6.0}, {3, 3 / 6.0}});
+  CHECK(method->weights() == std::vector<double>{1 / 6.0, 2 / 6.0, 3 / 6.0});
 }
 
 TEST_CASE("SpectralFed averages with its states as weights") {
@@ -53,12 +55,15 @@ TEST_CASE("SpectralFed averages with its states as weights") {
   const at::Tensor before = scene.models.server.clone();
   const auto method = make_method("spectral_fed", Settings{});
   method->step(scene.round, scene.models);
-  const std::vector<double> s = method->credit();
-  const double sum = s[0] + s[1] + s[2];
+  const std::map<ClientId, double> s = method->credit();
+  const double sum = s.at(1) + s.at(2) + s.at(3);
   at::Tensor expected = before.clone();
-  for (std::size_t i = 0; i < 3; ++i) expected = expected + scene.updates[i] * (s[i] / sum);
+  for (std::size_t i = 0; i < 3; ++i) {
+    expected = expected + scene.updates[i] * (s.at(i + 1) / sum);
+    CHECK(method->weights()[i] == doctest::Approx(s.at(i + 1) / sum).epsilon(1e-12));
+  }
   CHECK(distance(scene.models.server, expected) < 1e-5);
-  CHECK(method->notes.empty());
+  CHECK(method->take_notes().empty());
 }
 
 TEST_CASE("SpectralFed says when it falls to uniform weights") {
@@ -68,8 +73,10 @@ TEST_CASE("SpectralFed says when it falls to uniform weights") {
   for (at::Tensor& update : scene.updates) update.zero_();
   const auto method = make_method("spectral_fed", settings);
   method->step(scene.round, scene.models);
-  REQUIRE(method->notes.size() == 1);
-  CHECK(method->notes[0].find("uniform") != std::string::npos);
+  const std::vector<std::string> notes = method->take_notes();
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].find("uniform") != std::string::npos);
+  CHECK(method->take_notes().empty());
 }
 
 TEST_CASE(
@@ -88,20 +95,21 @@ TEST_CASE(
   }
   CHECK(distance(scene.models.server.to(at::kDouble), before.to(at::kDouble) + aggregate) < 1e-5);
 
-  const std::vector<double> r = method->credit();
+  std::vector<double> r;
+  for (const auto& [id, importance] : method->credit()) r.push_back(importance);
   const double largest = std::max({r[0], r[1], r[2]});
   std::vector<double> gap;
   for (std::size_t i = 0; i < 3; ++i) {
     const auto quota =
         static_cast<std::int64_t>(std::floor(12 * std::tanh(0.5 * r[i]) / std::tanh(0.5 * largest)));
-    const at::Tensor moved = scene.models.agents[i] - before;
+    const at::Tensor moved = scene.models.agents.at(i + 1) - before;
     CHECK(moved.count_nonzero().item().toLong() == quota);
     gap.push_back(distance(moved.to(at::kDouble), aggregate));
   }
   for (std::size_t i = 0; i < 3; ++i)  // Theorem 2
     for (std::size_t j = 0; j < 3; ++j)
       if (r[i] >= r[j]) CHECK(gap[i] <= gap[j] + 1e-6);
-  CHECK_FALSE(scene.models.agents[0].is_same(scene.models.server));
+  CHECK_FALSE(scene.models.agents.at(1).is_same(scene.models.server));
 }
 
 TEST_CASE("CGSV says when nobody has a positive importance") {
@@ -109,16 +117,17 @@ TEST_CASE("CGSV says when nobody has a positive importance") {
   for (at::Tensor& update : scene.updates) update.zero_();
   const auto method = make_method("cgsv", Settings{});
   method->step(scene.round, scene.models);
-  REQUIRE(method->notes.size() == 1);
-  CHECK(method->notes[0].find("uniform") != std::string::npos);
+  const std::vector<std::string> notes = method->take_notes();
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].find("uniform") != std::string::npos);
+  CHECK(method->take_notes().empty());
 }
 
-TEST_CASE("the settings accept exactly the methods, partitions and data sets that there are") {
-  const auto accepted = [](const std::string& setting, const std::vector<std::string>& names) {
-    std::string list;
-    for (const std::string& name : names) {
+TEST_CASE("the settings accept exactly the methods, partitions, data sets and models that there are") {
+  const auto accepted = [](const std::string& setting, const auto& names) {
+    for (const auto& name : names) {
       const auto at = setting.find('?');
-      CHECK_NOTHROW(parse_settings(setting.substr(0, at) + name + setting.substr(at + 1), "t"));
+      CHECK_NOTHROW(parse_settings(setting.substr(0, at) + std::string(name) + setting.substr(at + 1), "t"));
     }
     try {  // the refusal lists what is accepted, each in quotes
       parse_settings(setting, "t");
@@ -127,17 +136,67 @@ TEST_CASE("the settings accept exactly the methods, partitions and data sets tha
       const std::string text = error.what();
       std::size_t quotes = 0;
       for (const char c : text) quotes += c == '"';
-      for (const std::string& name : names) CHECK(text.find('"' + name + '"') != std::string::npos);
+      for (const auto& name : names) CHECK(text.find('"' + std::string(name) + '"') != std::string::npos);
       CHECK(quotes == 2 * (names.size() + 1));
     }
   };
   accepted("[methods]\nrun = [\"?\"]", method_names());
   accepted("[partition]\nkind = \"?\"", partition_names());
   accepted("[data]\nset = \"?\"", dataset_names());
+  accepted("[model]\nname = \"?\"", model_names());
 }
 
 TEST_CASE("an unknown method is refused") {
   CHECK_THROWS_WITH_AS(make_method("fedprox", Settings{}),
                        "there is no method named \"fedprox\"; known: fedavg, cgsv, spectral_fed",
                        fedval::Error);
+}
+
+TEST_CASE("an agent that is away: in the next models, not in the weights; its credit stays") {
+  for (const std::string& name : method_names()) {
+    CAPTURE(name);
+    Scene scene(5);
+    const auto method = make_method(name, Settings{});
+    method->step(scene.round, scene.models);
+    const auto all = method->credit();
+    const at::Tensor own = scene.models.agents.at(2);
+    Round without;
+    for (const auto& client : scene.round.clients())
+      if (client.id != 2) without.add(client.id, client.parts, client.samples);
+    method->step(without, scene.models);
+    CHECK(method->weights().size() == 2);
+    CHECK(method->weights()[0] + method->weights()[1] == doctest::Approx(1).epsilon(1e-12));
+    CHECK(method->credit().size() == 3);
+    CHECK(scene.models.agents.at(2).is_same(name == "cgsv" ? own : scene.models.server));
+    if (name == "fedavg") CHECK(method->credit() == all);
+    if (name == "spectral_fed") CHECK(method->credit().at(2) == all.at(2));
+  }
+}
+
+TEST_CASE(
+    "saved and restored, every method and reader goes on with the same bits; another's text is refused") {
+  for (const std::string& name : method_names()) {
+    CAPTURE(name);
+    Scene scene(6), next(7), again(7);
+    const auto method = make_method(name, Settings{}), other = make_method(name, Settings{});
+    method->step(scene.round, scene.models);
+    other->restore(method->save());
+    CHECK(other->credit() == method->credit());
+    method->step(next.round, next.models);
+    other->step(again.round, again.models);
+    CHECK(next.models.server.equal(again.models.server));
+    CHECK(other->credit() == method->credit());
+    CHECK(other->save() == method->save());
+    for (const std::string& wrong : method_names())
+      if (wrong != name) CHECK_THROWS_AS(make_method(wrong, Settings{})->restore(method->save()), Error);
+  }
+  Readers readers = make_readers(Settings{}), others = make_readers(Settings{});
+  Scene scene(6), next(7);
+  for (const auto& reader : readers) reader->observe(scene.round);
+  for (std::size_t i = 0; i < readers.size(); ++i) others[i]->restore(readers[i]->save());
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    const Scores left = readers[i]->observe(next.round), right = others[i]->observe(next.round);
+    REQUIRE(left.size() == 3);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(left[k].second.value == right[k].second.value);
+  }
 }

@@ -56,20 +56,57 @@ TEST_CASE("plain progress has a line for every round; a terminal redraws one lin
   CHECK(narrow.str().substr(0, 23) == "\r[..................\x1b[K");
 }
 
+TEST_CASE("progress names who was left out and why, and a resumed run where it goes on") {
+  RoundRecord record{.round = 3};
+  record.refused.push_back({2, "update[17] is NaN"});
+  for (const std::size_t columns : {0, 80}) {
+    std::ostringstream out;
+    {
+      Progress progress(out, columns, 10);
+      progress.begin("cgsv", 4, 2);
+      progress.round(record);
+    }
+    CHECK(out.str().find("cgsv round 3: client 2 was left out: update[17] is NaN\n") != std::string::npos);
+    if (columns == 0) CHECK(out.str().starts_with("cgsv: 4 rounds, 2 of them done\n"));
+  }
+}
+
 TEST_CASE("correlations that are undefined are shown as -, not as a number") {
   Results results;
-  results.agents = {{"1", 10, 2, 0.5}, {"2", 20, 2, 0.7}};
-  RoundRecord record;
-  record.readers.push_back({"psi", {{1, {0.1}}, {2, {0.2}}}, 0.001});
+  results.agents = {{.id = 1, .samples = 10, .classes = 2, .standalone_accuracy = 0.5},
+                    {.id = 2, .samples = 20, .classes = 2, .standalone_accuracy = 0.7}};
   RunResult run;
-  run.rounds.push_back(record);
+  run.rounds = 1;
+  run.readers.push_back({"psi", {{1, 0.1}, {2, 0.2}}, 0.001});
   run.agent_accuracy = {0.9, 0.9};
+  run.credit = {{1, 0.25}, {2, 0.75}};
+  run.notes = {"round 1: weights are uniform"};
   run.seconds = 1;
-  results.methods.push_back({"fedavg", "data share", {0.25, 0.75}, run, {"round 1: weights are uniform"}});
+  results.methods.push_back({"fedavg", "data share", run});
   std::ostringstream out;
   print_tables(out, results);
   CHECK(out.str().find("fedavg         1.000          -") != std::string::npos);
   CHECK(out.str().find("note: fedavg, round 1: weights are uniform") != std::string::npos);
-  CHECK_FALSE(against_standalone(results, {0.9, 0.9}).has_value());
-  CHECK(against_standalone(results, {3.0, 1.0}).value() == doctest::Approx(-1.0));
+  CHECK_FALSE(against_standalone(results, std::vector<double>{0.9, 0.9}).has_value());
+  CHECK(against_standalone(results, std::vector<double>{3.0, 1.0}).value() == doctest::Approx(-1.0));
+}
+
+TEST_CASE("an agent that never took part has no value: - in the table, left out of the correlation") {
+  Results results;
+  for (const int id : {1, 2, 3, 4})
+    results.agents.push_back({.id = id, .samples = 10, .classes = 2, .standalone_accuracy = 0.1 * id});
+  const std::map<fedval::ClientId, double> values{{1, 3.0}, {2, 2.0}, {4, 0.0}};
+  CHECK(against_standalone(results, values).value() == doctest::Approx(-1.0));
+  const auto all = by_agent(results, values);
+  CHECK(all[1] == 2.0);
+  CHECK_FALSE(all[2].has_value());
+  RunResult run;
+  run.rounds = 1;
+  run.agent_accuracy = {0.5, 0.6, 0.7, 0.8};
+  run.credit = values;
+  run.seconds = 1;
+  results.methods.push_back({"cgsv", "r", run});
+  std::ostringstream out;
+  print_tables(out, results);
+  CHECK(out.str().find("3           10        2  0.3000       -    0.7000") != std::string::npos);
 }

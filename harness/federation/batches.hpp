@@ -1,0 +1,42 @@
+// Batches as the network reads them, made from the one copy of the data that all agents share.
+//
+//   image:     x = (pixel / 255 - mean_c) / deviation_c, both of channel c over the training part
+//   sentence:  the numbers of its words
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "harness/data/dataset.hpp"
+
+namespace fedval::harness {
+
+/// Of pixel / 255, one entry a channel.
+struct Normalisation {
+  std::vector<double> mean, deviation;
+};
+
+/// Over all pixels of each channel; a channel of one value has deviation 1. O(pixels).
+Normalisation normalisation_of(const Examples& examples, const ExampleShape& shape);
+
+/// Makes batches of examples of one shape. Any thread may call it.
+class Batches {
+ public:
+  /// Of images: normalised as given. Of sentences: `normalisation` is not read.
+  Batches(const ExampleShape& shape, const Normalisation& normalisation);
+
+  /// (batch, channels, height, width) floats, or (batch, length) int64, of the examples at `indices`.
+  at::Tensor inputs(const Examples& examples, std::span<const std::size_t> indices) const;
+  /// Their labels, int64.
+  static at::Tensor labels(const Examples& examples, std::span<const std::size_t> indices);
+
+ private:
+  ExampleShape shape_;
+  std::vector<std::array<float, 256>> value_;  // of a pixel, by channel
+};
+
+}  // namespace fedval::harness
