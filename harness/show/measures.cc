@@ -1,0 +1,88 @@
+#include "harness/show/measures.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "fedval/statistics/correlation.hpp"
+#include "harness/report/table.hpp"
+
+namespace fedval::harness {
+namespace {
+
+Agreement of_accuracy(const RunData& run, const RunMethod& method) {
+  return agreement(
+      run, std::vector<std::optional<double>>(method.agent_accuracy.begin(), method.agent_accuracy.end()));
+}
+
+using Value = std::optional<double>;
+
+constexpr std::array<Measure, 9> all{{
+    {"accuracy mean", "Test accuracy of the model an agent ends with, mean over the agents.", 4, "",
+     [](const RunData&, const RunMethod& m) -> Value {
+       return std::accumulate(m.agent_accuracy.begin(), m.agent_accuracy.end(), 0.0) /
+              static_cast<double>(m.agent_accuracy.size());
+     }},
+    {"accuracy max", "The largest of these accuracies.", 4, "",
+     [](const RunData&, const RunMethod& m) -> Value {
+       return *std::max_element(m.agent_accuracy.begin(), m.agent_accuracy.end());
+     }},
+    {"server accuracy", "Test accuracy of the server's model after the last round.", 4, "",
+     [](const RunData&, const RunMethod& m) -> Value { return m.server_accuracy; }},
+    {"Pearson credit", "Pearson correlation of the agents' credit with their standalone accuracy.", 3, "",
+     [](const RunData& run, const RunMethod& m) { return agreement(run, m.credit).pearson; }},
+    {"Spearman credit", "Spearman's rank correlation of the same.", 3, "",
+     [](const RunData& run, const RunMethod& m) { return agreement(run, m.credit).spearman; }},
+    {"Pearson accuracy", "Pearson correlation of the agents' final with their standalone accuracy.", 3, "",
+     [](const RunData& run, const RunMethod& m) { return of_accuracy(run, m).pearson; }},
+    {"Spearman accuracy", "Spearman's rank correlation of the same.", 3, "",
+     [](const RunData& run, const RunMethod& m) { return of_accuracy(run, m).spearman; }},
+    {"seconds", "Wall-clock time of all rounds, without the scores that are only read.", 1, "",
+     [](const RunData&, const RunMethod& m) -> Value { return m.seconds; }},
+    {"valuation", "Share of that time that went into scoring, weighing, aggregating and rewarding.", 2, " %",
+     [](const RunData&, const RunMethod& m) -> Value {
+       if (m.seconds > 0) return 100 * m.valuation_seconds / m.seconds;
+       return std::nullopt;
+     }},
+}};
+
+}  // namespace
+
+Agreement agreement(const RunData& run, std::span<const std::optional<double>> values) {
+  std::vector<double> x, y;
+  for (std::size_t i = 0; i < run.agents.size(); ++i) {
+    if (!values[i]) continue;
+    x.push_back(run.agents[i].standalone_accuracy);
+    y.push_back(*values[i]);
+  }
+  return {statistics::pearson(x, y), statistics::spearman(x, y)};
+}
+
+Agreement agreement(const RunData& run, const RunMethod& method, const std::string& score) {
+  for (const ScoreTrack& track : method.scores)
+    if (track.name == score) return agreement(run, last_values(track));
+  return {};
+}
+
+std::vector<std::optional<double>> last_values(const ScoreTrack& track) {
+  std::vector<std::optional<double>> values;
+  for (const std::vector<ScorePoint>& points : track.of_agent)
+    values.push_back(points.empty() ? std::nullopt : std::optional(points.back().value));
+  return values;
+}
+
+std::vector<std::string> score_names(const RunData& run) {
+  std::vector<std::string> names;
+  for (const RunMethod& method : run.methods)
+    for (const ScoreTrack& score : method.scores)
+      if (std::find(names.begin(), names.end(), score.name) == names.end()) names.push_back(score.name);
+  return names;
+}
+
+std::span<const Measure> measures() { return all; }
+
+std::string written(const std::optional<double>& value, int digits, std::string_view unit) {
+  return value ? fixed(*value, digits) + std::string(unit) : "-";
+}
+
+}  // namespace fedval::harness
