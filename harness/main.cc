@@ -1,8 +1,10 @@
-// The command line: what to run, where the data is, where results go.
+// The command line: what to do, where the data is, where results go.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -10,29 +12,29 @@
 #include <optional>
 
 #include "fedval/error.hpp"
+#include "harness/cli/data_command.hpp"
+#include "harness/cli/dry_run.hpp"
 #include "harness/cli/experiment.hpp"
 #include "harness/config/settings.hpp"
+#include "harness/show/comparison.hpp"
+#include "harness/show/report.hpp"
 
 namespace {
+
+using namespace fedval::harness;
+namespace fs = std::filesystem;
 
 // The experiment that `quickstart` runs, as the text of its file.
 constexpr std::string_view quickstart_toml =
 #include "harness/quickstart_toml.inc"
     ;
 
-struct Options {
-  std::filesystem::path experiment, runs = "runs";
-  std::optional<std::filesystem::path> data;
-  std::optional<std::uint64_t> seed;
-  std::optional<std::size_t> threads;
-};
+// Set by the first Ctrl-C; a second one ends the program at once.
+std::atomic<bool> stop_requested = false;
 
-void add_run_options(CLI::App& command, Options& options) {
-  command.add_option("--data", options.data,
-                     "Folder with the data sets (default: $FEDVAL_DATA, else ~/.cache/fedval/data)");
-  command.add_option("--out", options.runs, "Folder that the run folder goes into")->capture_default_str();
-  command.add_option("--seed", options.seed, "Overrides the experiment's seed");
-  command.add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
+void request_stop(int signal) {
+  stop_requested = true;
+  std::signal(signal, SIG_DFL);
 }
 
 /// Width of the terminal that progress is written to; 0 when it is none.
@@ -42,15 +44,62 @@ std::size_t terminal_columns() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/// `source` is what messages call the experiment.
-void run(fedval::harness::Settings settings, const std::string& source, const Options& options) {
-  if (options.seed) settings.seed = *options.seed;
-  if (options.threads) settings.threads = *options.threads;
-  try {
-    fedval::harness::run_experiment(settings, {options.data, options.runs}, std::cout, std::cerr,
-                                    terminal_columns());
-  } catch (const fedval::Error& error) {
-    fedval::fail(source, ": ", error.what());
+struct Options {
+  fs::path experiment, stopped, runs = "runs";
+  std::optional<fs::path> data, page;
+  std::vector<fs::path> shown;
+  std::vector<std::string> changes, sets;
+  std::optional<std::string> seed, threads, mirror;
+  bool dry = false, markdown = false;
+
+  Places places() const { return {data, runs}; }
+  std::vector<Override> overrides() const {
+    std::vector<Override> all;
+    for (const std::string& change : changes) all.push_back({change, "--set " + change});
+    if (seed) all.push_back({"seed=" + *seed, "--seed " + *seed});
+    if (threads) all.push_back({"threads=" + *threads, "--threads " + *threads});
+    return all;
+  }
+};
+
+void add_data_option(CLI::App& command, Options& options) {
+  command.add_option("--data", options.data,
+                     "Folder with the data sets (default: $FEDVAL_DATA, else ~/.cache/fedval/data)");
+}
+
+void add_run_options(CLI::App& command, Options& options) {
+  add_data_option(command, options);
+  command.add_option("--out", options.runs, "Folder that the run folder goes into")->capture_default_str();
+  command.add_option("--set", options.changes,
+                     "KEY=VALUE in place of the file's, as training.rounds=5; a list makes a sweep");
+  command.add_option("--seed", options.seed, "The same as --set seed=...");
+  command.add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
+  command.add_flag("--dry-run", options.dry,
+                   "Only say what would be run, how long it takes and how much memory");
+}
+
+/// Every experiment of a file; `source` is what messages call it.
+void run_all(const std::vector<Settings>& experiments, const std::string& source, const Options& options) {
+  const Terminal terminal{std::cout, std::cerr, terminal_columns(), &stop_requested};
+  std::vector<fs::path> done;
+  for (const Settings& settings : experiments) {
+    if (experiments.size() > 1)
+      std::cout << (done.empty() ? "" : "\n") << "Experiment " << done.size() + 1 << " of "
+                << experiments.size() << ": " << settings.name << std::endl;
+    try {
+      if (options.dry) {
+        dry_run(settings, options.places(), std::cout);
+        done.emplace_back();
+      } else {
+        done.push_back(run_experiment(settings, options.places(), terminal));
+      }
+    } catch (const fedval::Error& error) {
+      fedval::fail(source, ": ", experiments.size() > 1 ? settings.name + ": " : "", error.what());
+    }
+  }
+  if (done.size() > 1 && !options.dry) {
+    std::cout << '\n';
+    print_comparison(std::cout, done);
   }
 }
 
@@ -59,14 +108,32 @@ int run_command_line(int argc, char** argv) {
                "harness");
   app.require_subcommand(1);
   Options options;
-  CLI::App* run_command = app.add_subcommand("run", "Run an experiment from its TOML file");
-  run_command->add_option("experiment", options.experiment, "The experiment's file")->required();
-  add_run_options(*run_command, options);
+  CLI::App* run = app.add_subcommand("run", "Run an experiment, or a sweep, from its TOML file");
+  run->add_option("experiment", options.experiment, "The experiment's file")->required();
+  add_run_options(*run, options);
   CLI::App* quickstart =
       app.add_subcommand("quickstart", "Run harness/experiments/quickstart.toml, a first look in minutes");
   add_run_options(*quickstart, options);
+  CLI::App* resume = app.add_subcommand("resume", "Go on with a run that was stopped or killed");
+  resume->add_option("run", options.stopped, "The run's folder (runs/.NAME.partial, or runs/NAME)")
+      ->required();
+  add_data_option(*resume, options);
+  resume->add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
+  CLI::App* report = app.add_subcommand("report", "Write one HTML page about one run or several");
+  report->add_option("runs", options.shown, "Run folders")->required();
+  report->add_option("--out", options.page,
+                     "The page (default: RUN/report.html, or report.html for several)");
+  CLI::App* compare = app.add_subcommand("compare", "Print runs side by side, with intervals over seeds");
+  compare->add_option("runs", options.shown, "Run folders")->required();
+  CLI::App* data = app.add_subcommand("data", "List the data sets and where they are");
+  add_data_option(*data, options);
+  CLI::App* fetch = app.add_subcommand("fetch", "Download data sets from their official addresses");
+  fetch->add_option("sets", options.sets, "Their names, as `harness data` lists them")->required();
+  fetch->add_option("--mirror", options.mirror, "Take MIRROR/FILE instead of the official addresses");
+  add_data_option(*fetch, options);
   CLI::App* settings =
       app.add_subcommand("settings", "Print every setting with its default and meaning, as TOML");
+  settings->add_flag("--markdown", options.markdown, "As the page docs/settings.md");
 
   try {
     app.parse(argc, argv);
@@ -74,12 +141,30 @@ int run_command_line(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   // `bazel run` starts programs in a folder of its own; paths on the command line mean the user's.
-  if (const char* folder = std::getenv("BUILD_WORKING_DIRECTORY")) std::filesystem::current_path(folder);
-  if (*settings) std::cout << fedval::harness::describe_settings();
-  if (*run_command)
-    run(fedval::harness::read_settings(options.experiment), options.experiment.string(), options);
+  if (const char* folder = std::getenv("BUILD_WORKING_DIRECTORY")) fs::current_path(folder);
+  if (((*run || *quickstart) && !options.dry) || *resume) {
+    std::signal(SIGINT, request_stop);
+    std::signal(SIGTERM, request_stop);
+  }
+  if (*settings) std::cout << (options.markdown ? settings_page() : describe_settings());
+  if (*run)
+    run_all(read_experiments(options.experiment, options.overrides()), options.experiment.string(), options);
   if (*quickstart)
-    run(fedval::harness::parse_settings(quickstart_toml, "quickstart.toml"), "quickstart.toml", options);
+    run_all(parse_experiments(quickstart_toml, "quickstart.toml", options.overrides()), "quickstart.toml",
+            options);
+  if (*resume) {
+    resume_experiment(options.stopped, options.places(), options.overrides(),
+                      {std::cout, std::cerr, terminal_columns(), &stop_requested});
+  }
+  if (*report) {
+    const fs::path page = options.page.value_or(
+        options.shown.size() == 1 ? options.shown.front() / "report.html" : fs::path("report.html"));
+    write_report(options.shown, page);
+    std::cout << "Written to " << page.string() << '\n';
+  }
+  if (*compare) print_comparison(std::cout, options.shown);
+  if (*data) list_data(std::cout, options.data);
+  if (*fetch) fetch_data(options.sets, options.data, options.mirror, std::cerr);
   return 0;
 }
 
@@ -91,6 +176,9 @@ int main(int argc, char** argv) {
   } catch (const fedval::Error& error) {
     std::cerr << "harness: " << error.what() << '\n';
     return 2;
+  } catch (const Stopped& stopped) {
+    std::cerr << "harness: " << stopped.what() << '\n';
+    return 130;  // as a shell reports a program that Ctrl-C ended
   } catch (const std::exception& error) {
     std::cerr << "harness: " << error.what() << '\n';
     return 1;

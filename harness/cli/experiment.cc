@@ -1,105 +1,254 @@
 #include "harness/cli/experiment.hpp"
 
-#include <chrono>
-#include <optional>
+#include <torch/version.h>
 
-#include "harness/data/data_folder.hpp"
-#include "harness/data/registry.hpp"
-#include "harness/federation/federation.hpp"
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "fedval/error.hpp"
+#include "harness/federation/run.hpp"
+#include "harness/federation/standalone.hpp"
 #include "harness/method/methods.hpp"
-#include "harness/partition/partition.hpp"
 #include "harness/report/progress.hpp"
 #include "harness/report/run_folder.hpp"
 #include "harness/report/tables.hpp"
+#include "harness/version.hpp"
 
 namespace fedval::harness {
 
 namespace {
 
-Dataset load(const Settings& settings, const Places& places) {
-  const std::string& set = settings.data.set;
-  if (!places.data) return load_dataset(set, set == "digits" ? "" : default_data_folder(), settings.seed);
-  // A folder that was named is meant: falling back to other data would hide a misspelt path.
-  return load_dataset(set == "auto" ? "mnist" : set, *places.data, settings.seed);
+/// What decides the bits of a result beside the settings and the data.
+std::string build() {
+  return "fedval " + std::string(version) + ", LibTorch " + TORCH_VERSION + ", " +
+         std::string(instruction_set()) + ", " + __VERSION__;
 }
 
-/// What `action` returns; its Error says what was going on.
-template <class Action>
-auto during(const std::string& what, Action&& action) {
-  try {
-    return action();
-  } catch (const Error& error) {
-    fail(what, ": ", error.what());
-  }
+/// The settings without those that a run may go on with others of: its bits do not depend on them.
+Settings what_decides(Settings settings) {
+  settings.threads = 0;
+  settings.checkpoint = {};
+  return settings;
 }
+
+class Experiment {
+ public:
+  Experiment(Laboratory& laboratory, RunFolder& folder, const Terminal& terminal)
+      : laboratory_(laboratory),
+        folder_(folder),
+        terminal_(terminal),
+        standalone_(std::in_place, laboratory.federation),
+        digest_(digest_of(laboratory.data)) {}
+
+  void load(std::string checkpoint) {
+    Archive archive(std::move(checkpoint), "checkpoint");
+    fields(archive);
+    archive.end();
+    folder_.rewind(lengths_);
+  }
+
+  std::filesystem::path go() {
+    {
+      Progress progress(terminal_.progress, terminal_.columns, steps_left());
+      train_alone(progress);
+      for (std::size_t method = results_.size(); method < methods().size(); ++method)
+        run(methods()[method], progress);
+    }
+    const Results results = everything();
+    print_tables(terminal_.out, results);
+    std::filesystem::path path = folder_.finish(results);
+    terminal_.out << "\nWritten to " << path.string() << std::endl;
+    return path;
+  }
+
+ private:
+  const std::vector<std::string>& methods() const { return laboratory_.settings.methods.run; }
+  std::size_t rounds() const { return laboratory_.settings.training.rounds; }
+
+  std::size_t steps_left() const {
+    const Federation& federation = laboratory_.federation;
+    std::size_t steps = standalone_ ? federation.steps(standalone_->rounds(), rounds(), true) : 0;
+    for (std::size_t method = results_.size(); method < methods().size(); ++method)
+      steps += federation.steps(method == results_.size() && run_ ? run_->rounds() : 0, rounds(), false);
+    return steps;
+  }
+
+  void train_alone(Progress& progress) {
+    if (!standalone_) return;
+    progress.begin("standalone", rounds(), standalone_->rounds());
+    during("standalone", [&] {
+      while (!standalone_->done()) {
+        standalone_->next(progress.steps());
+        progress.round(standalone_->rounds());
+        after_round(standalone_->rounds(), "standalone");
+      }
+      alone_ = standalone_->accuracies();
+      alone_notes_ = standalone_->notes();
+    });
+    standalone_.reset();
+  }
+
+  void run(const std::string& name, Progress& progress) {
+    if (!run_) run_ = make_run(name);
+    progress.begin(name, rounds(), run_->rounds());
+    during(name, [&] {
+      while (!run_->done()) {
+        const RoundRecord record = run_->next(progress.steps());
+        folder_.round(name, record);
+        progress.round(record);
+        after_round(record.round, name);
+      }
+      results_.push_back(run_->finish());
+    });
+    run_.reset();
+  }
+
+  std::unique_ptr<Run> make_run(const std::string& name) {
+    return std::make_unique<Run>(laboratory_.federation, make_method(name, laboratory_.settings),
+                                 make_readers(laboratory_.settings));
+  }
+
+  void after_round(std::size_t round, const std::string& what) {
+    const bool stop = terminal_.stop && *terminal_.stop;
+    const std::size_t every = laboratory_.settings.checkpoint.every;
+    if (stop || (every > 0 && round % every == 0)) save();
+    if (stop)
+      throw Stopped("stopped after round " + std::to_string(round) + " of " + what +
+                    "; to go on: harness resume " + folder_.path().string());
+  }
+
+  void save() {
+    lengths_ = folder_.sync();
+    Archive archive;
+    fields(archive);
+    folder_.save(archive.bytes());
+  }
+
+  /// What a run must go on with: the settings and the data it began with; of another build it is only said.
+  void check_origin(Archive& archive) {
+    std::string built = build();
+    archive.field("build", built);
+    if (built != build())
+      terminal_.progress << "note: this run began with another build (" << built
+                         << "), so its results may differ from one that never stopped in the last bits\n";
+    std::string settings = to_toml(laboratory_.settings);
+    archive.field("settings", settings);
+    if (archive.reading() &&
+        what_decides(parse_settings(settings, "checkpoint: settings")) != what_decides(laboratory_.settings))
+      fail("config.toml: other settings than those that the run began with");
+    std::uint64_t digest = digest_;
+    archive.field("data", digest);
+    if (digest != digest_) fail("the data are not those that the run began with");
+  }
+
+  void fields(Archive& archive) {
+    check_origin(archive);
+    double before = seconds();
+    archive.field("seconds", before);
+    if (archive.reading()) seconds_before_ = before;
+    archive.field("metrics", lengths_.metrics);
+    archive.field("scores", lengths_.scores);
+    archive.field("alone", alone_);
+    archive.field("notes alone", alone_notes_);
+    if (!alone_.empty()) standalone_.reset();
+    if (standalone_) standalone_->fields(archive);
+    archive.field("results", results_);
+    bool running = run_ != nullptr;
+    archive.field("running", running);
+    if (!running) return;
+    if (archive.reading()) {
+      if (results_.size() >= methods().size()) fail("the checkpoint has more methods than the settings");
+      run_ = make_run(methods()[results_.size()]);
+    }
+    run_->fields(archive);
+  }
+
+  double seconds() const {
+    return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+  Results everything() const {
+    const Federation& federation = laboratory_.federation;
+    const FinalLayer& final = federation.network().final_layer();
+    Results results{.settings = laboratory_.settings,
+                    .data = laboratory_.data.description,
+                    .test_samples = federation.test_samples(),
+                    .dimension = federation.dimension(),
+                    .final_layer = final.name + ", " + std::to_string(final.classes) + " x " +
+                                   std::to_string(final.features),
+                    .workers = laboratory_.workers.count(),
+                    .class_counts = class_counts(laboratory_.shards, laboratory_.data),
+                    .seconds = seconds()};
+    for (const std::string& note : alone_notes_) results.notes.push_back("standalone, " + note);
+    for (std::size_t i = 0; i < federation.agents().size(); ++i) {
+      const Agent& agent = federation.agents()[i];
+      results.agents.push_back({agent.id, owner_of(agent), agent.shard.size(), agent.classes, alone_[i]});
+    }
+    for (std::size_t i = 0; i < results_.size(); ++i)
+      results.methods.push_back({methods()[i], credit_name(methods()[i]), results_[i]});
+    return results;
+  }
+
+  /// Whose data an agent of a natural partition holds.
+  std::string owner_of(const Agent& agent) const {
+    if (laboratory_.settings.partition.kind != "natural") return "";
+    return laboratory_.data.owner_names[laboratory_.data.train.owners[agent.shard.front()]];
+  }
+
+  template <class Action>
+  static void during(const std::string& what, Action&& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      fail(what, ": ", error.what());
+    }
+  }
+
+  Laboratory& laboratory_;
+  RunFolder& folder_;
+  const Terminal& terminal_;
+  std::optional<Standalone> standalone_;  // until it is done
+  std::uint64_t digest_;
+  std::vector<double> alone_;  // standalone accuracies, once they are known
+  std::vector<std::string> alone_notes_;
+  std::vector<RunResult> results_;  // of the methods that are done
+  std::unique_ptr<Run> run_;        // of the next one, once it has begun
+  RunFolder::Lengths lengths_;
+  double seconds_before_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
 
-std::filesystem::path run_experiment(const Settings& asked, const Places& places, std::ostream& out,
-                                     std::ostream& progress_out, std::size_t columns) {
-  const auto start = std::chrono::steady_clock::now();
-  static_cast<void>(to_toml(asked));  // refuses what the command line may have made of the file's settings
-  const Dataset data = load(asked, places);
-  Workers workers(asked.threads);
-  Settings settings = asked;  // resolved: what this run really used, so that it can be repeated elsewhere
-  settings.data.set = data.name;
-  settings.threads = workers.count();
-  const Shards shards =
-      partition(settings.partition.kind, data.train.labels, data.classes, settings.partition.agents,
-                settings.partition.samples_per_agent, settings.seed);
-  Federation federation(settings, data, shards, workers);
-  RunFolder folder(places.runs, settings);
+std::filesystem::path run_experiment(const Settings& settings, const Places& places,
+                                     const Terminal& terminal) {
+  Laboratory laboratory(settings, places);
+  RunFolder folder(places.runs, laboratory.settings);
+  print_setting(terminal.out, laboratory);
+  return Experiment(laboratory, folder, terminal).go();
+}
 
-  const FinalLayer& final = federation.final_layer();
-  Results results{.settings = settings,
-                  .data = data.description,
-                  .test_samples = federation.test_samples(),
-                  .dimension = federation.dimension(),
-                  .final_layer = final.name + ", " + std::to_string(final.classes) + " x " +
-                                 std::to_string(final.features),
-                  .workers = workers.count(),
-                  .agents = {},
-                  .methods = {}};
-  out << "fedval: " << settings.name << '\n'
-      << "  DATA     " << data.description << '\n'
-      << "  agents   " << settings.partition.agents << " (" << settings.partition.kind << "), tested on "
-      << results.test_samples << " images\n"
-      << "  model    " << settings.model.name << ", " << results.dimension << " parameters, final layer "
-      << results.final_layer << '\n'
-      << "  training " << settings.training.rounds << " rounds, " << workers.count()
-      << " agents side by side, seed " << settings.seed << '\n'
-      << std::endl;
-
-  {
-    Progress progress(progress_out, columns, federation.steps_a_run() * (settings.methods.run.size() + 1));
-    progress.begin("standalone", 0);
-    const std::vector<double> standalone =
-        during("standalone", [&] { return federation.standalone({.steps = &progress.steps()}); });
-    for (std::size_t i = 0; i < federation.agents().size(); ++i) {
-      const Agent& agent = federation.agents()[i];
-      results.agents.push_back({agent.id.text(), agent.samples.size(), agent.classes, standalone[i]});
+std::filesystem::path resume_experiment(const std::filesystem::path& stopped, const Places& places,
+                                        const std::vector<Override>& overrides, const Terminal& terminal) {
+  RunFolder folder(stopped);
+  const Settings settings = read_experiments(folder.path() / "config.toml", overrides).front();
+  std::optional<std::string> checkpoint = folder.checkpoint();
+  try {
+    Laboratory laboratory(settings, places);
+    print_setting(terminal.out, laboratory);
+    Experiment experiment(laboratory, folder, terminal);
+    if (checkpoint) {
+      experiment.load(std::move(*checkpoint));
+    } else {  // stopped before its first checkpoint: from the beginning
+      folder.restart();
     }
-    for (const std::string& name : settings.methods.run) {
-      const std::unique_ptr<Method> method = make_method(name, settings);
-      progress.begin(name, settings.training.rounds);
-      const Observer observer{.round =
-                                  [&](const RoundRecord& record) {
-                                    folder.round(name, record);
-                                    progress.round(record);
-                                  },
-                              .steps = &progress.steps()};
-      RunResult run = during(name, [&] {
-        return federation.run(
-            *method, [&] { return make_readers(settings); }, observer);
-      });
-      results.methods.push_back({name, credit_name(name), method->credit(), std::move(run), method->notes});
-    }
+    return experiment.go();
+  } catch (const Error& error) {
+    fail(folder.path().string(), ": ", error.what());
   }
-  results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  print_tables(out, results);
-  std::filesystem::path path = folder.finish(results);
-  out << "\nWritten to " << path.string() << std::endl;
-  return path;
 }
 
 }  // namespace fedval::harness

@@ -1,24 +1,40 @@
-// Runs one experiment from its settings to its run folder.
+// Runs one experiment from its settings, or from where it stopped, to its run folder.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
-#include <optional>
 #include <ostream>
+#include <stdexcept>
+#include <string>
 
-#include "harness/config/settings.hpp"
+#include "harness/cli/laboratory.hpp"
 
 namespace fedval::harness {
 
-struct Places {
-  /// Folder with the data sets. Not given: default_data_folder(), and "auto" may fall back to built-in data.
-  std::optional<std::filesystem::path> data;
-  std::filesystem::path runs;  ///< folder that run folders go into
+/// Thrown when a run ended early because it was asked to, with everything saved.
+class Stopped : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
-/// Loads the data, trains every agent alone, runs every method, prints the tables to `out` and progress to
-/// `progress` (a line that is redrawn on a terminal of so many `columns`; 0: plain lines). Returns the run
-/// folder. Error for bad input: then no run folder is left.
-std::filesystem::path run_experiment(const Settings& settings, const Places& places, std::ostream& out,
-                                     std::ostream& progress, std::size_t columns);
+/// How an experiment talks to whoever started it.
+struct Terminal {
+  std::ostream& out;        ///< tables
+  std::ostream& progress;   ///< a line that is redrawn, or plain lines
+  std::size_t columns = 0;  ///< of the terminal behind `progress`; 0: none
+  /// Set by a signal: the run ends after the round, saves everything and throws Stopped.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+/// Trains every agent alone, runs every method, prints the tables, and returns the run folder. Error for bad
+/// input: then no run folder is left. Error after the first checkpoint: the partial folder stays.
+std::filesystem::path run_experiment(const Settings& settings, const Places& places,
+                                     const Terminal& terminal);
+
+/// Goes on with a run that stopped, from its last checkpoint: the results are those of a run that never
+/// stopped, bit for bit. `overrides` may change the number of threads, nothing else. Error when the data are
+/// not those it began with, and for a damaged folder.
+std::filesystem::path resume_experiment(const std::filesystem::path& folder, const Places& places,
+                                        const std::vector<Override>& overrides, const Terminal& terminal);
 
 }  // namespace fedval::harness

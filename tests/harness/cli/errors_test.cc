@@ -85,10 +85,11 @@ TEST_CASE(
   check_refused(folder, tiny_experiment, "--threads 3000", {"threads is 3000", "at most 1024"});
 }
 
-TEST_CASE("training that diverges names the client and the entry, and the started run folder is gone") {
+TEST_CASE("training that diverges for everyone names them and the entries, and leaves no run folder") {
   const test_files::Folder folder;
-  check_refused(folder, replaced(tiny_experiment, "learning_rate = 0.1", "learning_rate = 1e38"), "",
-                {"bad.toml: standalone: client ", ": model["});
+  const std::string wild = replaced(tiny_experiment, "learning_rate = 0.1", "learning_rate = 1e38");
+  check_refused(folder, replaced(wild, "\"pow\"", "\"uni\""), "",
+                {"bad.toml: standalone: round 1: training alone diverged", "client 1: model["});
 }
 
 TEST_CASE("a run folder that cannot be made") {

@@ -1,0 +1,97 @@
+#include "harness/cli/laboratory.hpp"
+
+#include <zlib.h>
+
+#include <algorithm>
+
+#include "fedval/error.hpp"
+#include "harness/data/data_folder.hpp"
+#include "harness/data/held_out.hpp"
+#include "harness/data/registry.hpp"
+#include "harness/partition/noise.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+Dataset load(const Settings& settings, const Places& places) {
+  const std::string& set = settings.data.set;
+  const bool built_in = set == "digits" || set == "sentences";
+  // A folder that was named is meant: falling back to other data would hide a misspelt path.
+  Dataset data = places.data ? load_dataset(set == "auto" ? "mnist" : set, *places.data, settings.seed)
+                             : load_dataset(set, built_in ? "" : default_data_folder(), settings.seed);
+  set_aside(data, settings.data.held_out, settings.seed);
+  return data;
+}
+
+Settings resolved(Settings settings, const Workers& workers, const Dataset& data) {
+  static_cast<void>(to_toml(settings));  // refuses what the command line may have made of the file's settings
+  settings.threads = workers.count();
+  settings.data.set = data.name;
+  return settings;
+}
+
+/// Deals the data, and then spoils what the settings want spoiled.
+Shards deal(Dataset& data, const Settings& settings) {
+  Shards shards = partition(settings.partition, data, settings.seed);
+  const NoiseSettings& wanted = settings.noise;
+  const auto check = [&](const std::vector<std::size_t>& agents, std::string_view key) {
+    for (const std::size_t agent : agents)
+      if (agent > shards.size()) fail("noise.", key, " names agent ", agent, " of ", shards.size());
+  };
+  check(wanted.label_agents, "label_agents");
+  check(wanted.feature_agents, "feature_agents");
+  for (std::size_t agent = 0; agent < shards.size(); ++agent) {
+    const auto in = [&](const std::vector<std::size_t>& agents) {
+      return std::ranges::find(agents, agent + 1) != agents.end();
+    };
+    add_noise(data, shards, agent,
+              {.label_share = in(wanted.label_agents) ? wanted.label_share : 0,
+               .feature_deviation = in(wanted.feature_agents) ? wanted.feature_deviation : 0},
+              settings.seed);
+  }
+  return shards;
+}
+
+}  // namespace
+
+Laboratory::Laboratory(const Settings& asked, const Places& places)
+    : workers(asked.threads),
+      data(load(asked, places)),
+      settings(resolved(asked, workers, data)),
+      normalisation(normalisation_of(data.train, data.shape)),
+      shards(deal(data, settings)),
+      federation(settings, data, shards, workers, normalisation) {}
+
+std::uint64_t digest_of(const Dataset& data) {
+  uLong digest = crc32_z(0, nullptr, 0);
+  const auto add = [&](const auto& values) {
+    if (values.empty()) return;  // zlib takes a null pointer for "start anew"
+    digest =
+        crc32_z(digest, reinterpret_cast<const Bytef*>(values.data()), values.size() * sizeof(values[0]));
+  };
+  for (const Examples* part : {&data.train, &data.held_out, &data.test}) {
+    add(part->pixels);
+    add(part->tokens);
+    add(part->labels);
+    add(part->owners);
+  }
+  return digest;
+}
+
+void print_setting(std::ostream& out, const Laboratory& laboratory) {
+  const Settings& settings = laboratory.settings;
+  const Federation& federation = laboratory.federation;
+  const FinalLayer& final = federation.network().final_layer();
+  out << "fedval: " << settings.name << '\n'
+      << "  DATA     " << laboratory.data.description << '\n'
+      << "  agents   " << federation.agents().size() << " (" << settings.partition.kind << "), tested on "
+      << federation.test_samples() << " examples of the " << settings.evaluation.on << " part\n"
+      << "  model    " << settings.model.name << ", " << federation.dimension() << " parameters, final layer "
+      << final.name << ", " << final.classes << " x " << final.features << '\n'
+      << "  training " << settings.training.rounds << " rounds, " << settings.threads
+      << " agents side by side, seed " << settings.seed << '\n'
+      << std::endl;
+}
+
+}  // namespace fedval::harness
