@@ -49,10 +49,10 @@ void replace_file(const std::filesystem::path& path, std::initializer_list<std::
     for (const std::string_view piece : pieces) file.write(piece);
     file.sync();
     put_in_place(draft, path);
-  } catch (const Error&) {
+  } catch (const Error& error) {
     std::error_code ignored;
     std::filesystem::remove(draft, ignored);
-    throw;
+    fail(path.string(), ": cannot be written: ", error.what());
   }
 }
 

@@ -1,13 +1,9 @@
 #include "harness/show/report.hpp"
 
-#include <unistd.h>
-
-#include <fstream>
 #include <string>
-#include <system_error>
 #include <vector>
 
-#include "fedval/error.hpp"
+#include "harness/files/output_file.hpp"
 #include "harness/show/comparison_section.hpp"
 #include "harness/show/markup.hpp"
 #include "harness/show/page_style.hpp"
@@ -32,26 +28,11 @@ std::string page(std::span<const RunData> runs) {
          element("body", "\n" + body) + "\n</html>\n";
 }
 
-// The name changes hands at once: a reader sees the old file or the whole new one.
-void replace_file(const fs::path& file, const std::string& text) {
-  const fs::path partial =
-      file.parent_path() / ("." + file.filename().string() + "." + std::to_string(getpid()) + ".partial");
-  std::ofstream out(partial, std::ios::binary);
-  const bool written = out && out << text && out.flush();
-  out.close();
-  std::error_code error;
-  if (written) fs::rename(partial, file, error);
-  if (written && !error) return;
-  std::error_code ignored;
-  fs::remove(partial, ignored);
-  fail(file.string(), ": cannot be written", error ? ": " + error.message() : "");
-}
-
 }  // namespace
 
 void write_report(std::span<const fs::path> folders, const fs::path& file) {
   const std::vector<RunData> runs = read_runs(folders);
-  replace_file(file, page(runs));
+  replace_file(file, {page(runs)});
 }
 
 }  // namespace fedval::harness

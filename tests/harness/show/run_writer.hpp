@@ -1,8 +1,6 @@
 // Run folders as an experiment leaves them, with numbers that a formula makes up, so that tests know them.
 #pragma once
 
-#include <stdlib.h>
-
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -13,26 +11,13 @@
 #include <vector>
 
 #include "harness/config/settings.hpp"
+#include "tests/harness/data/files.hpp"
 
 namespace fedval::harness::test_runs {
 
 using Json = nlohmann::ordered_json;
 
-/// A folder that is gone when the test is.
-class Temporary {
- public:
-  Temporary() {
-    std::string name = (std::filesystem::temp_directory_path() / "fedval-show-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~Temporary() { std::filesystem::remove_all(path_); }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using Temporary = test_files::Folder;
 
 inline void write(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
