@@ -30,13 +30,14 @@ def fedval_binary(name, **kwargs):
     cc_binary(name = name, copts = _COPTS, linkopts = _LINKOPTS, **kwargs)
 
 def fedval_test(name, srcs, deps = [], size = "small", **kwargs):
-    """A doctest program; its main is tests/doctest_main.cc."""
+    """A doctest program; its main is tests/doctest_main.cc. Static as the binaries, so that both use the same objects."""
     cc_test(
         name = name,
         size = size,
         srcs = srcs,
         copts = _COPTS,
         linkopts = _LINKOPTS,
+        linkstatic = True,
         deps = deps + ["//tests:doctest_main"],
         **kwargs
     )
