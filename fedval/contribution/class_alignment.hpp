@@ -67,6 +67,18 @@ struct FinalLayers {
 
   std::size_t row_size() const { return features + (biases.tensors.empty() ? 0 : 1); }
 
+  /// The last global update's final weight, which `score` needs. Error when it is absent, of another shape
+  /// than the clients' or not finite.
+  const TensorView& checked_global(const Round& round, std::string_view score) const {
+    const TensorView& global = round.global_final_weight;
+    if (!global.given()) fail(score, " needs global_final_weight beside global_update, which was not given");
+    if (!(global.shape() == weights.tensors[0].shape()))
+      fail("global_final_weight has shape ", global.shape().text(), ", ", weights.names[0], " has ",
+           weights.tensors[0].shape().text());
+    check_finite(global, "global_final_weight");
+    return global;
+  }
+
   /// v_{i,c}, as is.
   void read_row(std::size_t i, std::size_t c, std::span<double> out) const {
     weights.tensors[i].read(c * features, out.first(features));

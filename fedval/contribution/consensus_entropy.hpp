@@ -81,14 +81,9 @@ class ConsensusEntropy {
     const std::size_t global = round.size();  // its place in the Gram matrix
     const bool moved = innovations.gram().size() > global && innovations.gram().scaled_norm(global) > 0;
     if (moved) {
-      if (!round.global_final_weight.given())
-        fail(name, " needs global_final_weight beside global_update, which was not given");
-      if (!(round.global_final_weight.shape() == layers.weights.tensors[0].shape()))
-        fail("global_final_weight has shape ", round.global_final_weight.shape().text(), ", ",
-             layers.weights.names[0], " has ", layers.weights.tensors[0].shape().text());
-      check_finite(round.global_final_weight, "global_final_weight");
-      g.resize(round.global_final_weight.size());
-      round.global_final_weight.read(0, g);
+      const TensorView& weight = layers.checked_global(round, name);
+      g.resize(weight.size());
+      weight.read(0, g);
       for (double& value : g)
         value =
             std::ldexp(value, -innovations.gram().exponent(global)) / innovations.gram().scaled_norm(global);

@@ -68,7 +68,7 @@ class UnitLayers {
       units_.push_back(unit(layers.weights.tensors[i]));
     }
     rows_ = units_;
-    if (moved) leave_out(checked_global(round, layers, score));
+    if (moved) leave_out(layers.checked_global(round, score));
     const Shape shape{static_cast<std::int64_t>(classes_), static_cast<std::int64_t>(features_)};
     for (Matrix& rows : rows_)
       row_views_.push_back(
@@ -158,17 +158,6 @@ class UnitLayers {
     if (const double norm = length(result); norm > 0)
       for (double& value : result.values()) value /= norm;
     return result;
-  }
-
-  static const TensorView& checked_global(const Round& round, const FinalLayers& layers,
-                                          std::string_view score) {
-    const TensorView& global = round.global_final_weight;
-    if (!global.given()) fail(score, " needs global_final_weight beside global_update, which was not given");
-    if (!(global.shape() == layers.weights.tensors[0].shape()))
-      fail("global_final_weight has shape ", global.shape().text(), ", ", layers.weights.names[0], " has ",
-           layers.weights.tensors[0].shape().text());
-    check_finite(global, "global_final_weight");
-    return global;
   }
 
   /// Sets U and V, and takes G's rows out of everyone's.
