@@ -41,7 +41,7 @@ class Likeness {
   };
   struct Options {
     Ramp updates = {0.4, 0.6};  ///< of the averages of the innovations' cosines
-    Ramp rows = {0.65, 0.85};   ///< of the averages of the final layers' cosines
+    Ramp rows = {0.6, 0.75};    ///< of the averages of the final layers' cosines
 
     /// Error that names the option out of its range; `score` is whose they are.
     void check(std::string_view score) const {
