@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdint>
 
 #include "fedval/error.hpp"
 #include "fedval/random/fill.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/attack/adaptive.hpp"
+#include "harness/attack/forging.hpp"
 
 namespace fedval::harness {
 
@@ -19,21 +20,6 @@ namespace {
 
 using at::Tensor;
 using random::Law;
-using Updates = std::vector<Tensor>;
-
-/// What is not finite stays so, and whoever receives it refuses it.
-double length(const Tensor& v) { return std::sqrt(fedval::dot(v, v)); }  // at::dot sums in float
-
-const Tensor& own_update(const Situation& s) { return s.honest[s.attacker].update; }
-
-/// A vector of this length and of `like`'s shape; different numbers for every `k`.
-Tensor noise(Law law, const Situation& s, const Tensor& like, double wanted, std::size_t k = 0) {
-  Tensor drawn = at::empty_like(like);
-  random::fill({law, s.draws}, drawn, k * static_cast<std::uint64_t>(like.numel()));
-  if (law == Law::uniform) drawn.mul_(2).sub_(1);
-  scale(wanted / length(drawn), drawn);
-  return drawn;
-}
 
 template <Law law>
 Updates noise_alone(const Situation& s, const AttackSettings& settings) {
@@ -74,14 +60,7 @@ Updates copy(const Situation& s, const AttackSettings& settings) {
   return largest != nullptr ? Updates{largest->update.clone()} : zero(s, settings);
 }
 
-Updates sybil(const Situation& s, const AttackSettings& settings) {
-  // Two vectors u + n with independent n of length r ||u|| have a cosine of 1 / (1 + r^2).
-  const double r = std::sqrt(1 / 0.94 - 1);
-  Updates sent;
-  for (std::size_t k = 0; k < settings.identities; ++k)
-    sent.push_back(noise(Law::gaussian, s, own_update(s), r * length(own_update(s)), k).add_(own_update(s)));
-  return sent;
-}
+Updates sybil(const Situation& s, const AttackSettings& settings) { return sybils(s, settings, 0.94); }
 
 Updates with_noisy_final_weight(const Tensor& update, const Situation& s, const AttackSettings& settings) {
   const Tensor sent = update.clone(), weight = s.network.final_weight(sent);
@@ -131,6 +110,14 @@ constexpr std::array kinds{
     Kind{"inflate", inflate},
     Kind{"mixed_replay", mixed_replay},
     Kind{"few_samples", few_samples, {.examples = 10}},
+    Kind{"spanned_noise", spanned_noise},
+    Kind{"spanned_few_samples", spanned_few_samples, {.examples = 10}},
+    Kind{"flatten", flatten},
+    Kind{"loose_sybil", loose_sybil},
+    Kind{"spanned_sybil", spanned_sybil},
+    Kind{"whitened_replay", whitened_replay},
+    Kind{"forge", forge_update},
+    Kind{"collusion", collusion},
 };
 
 constexpr auto names = [] {

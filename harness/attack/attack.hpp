@@ -16,6 +16,9 @@
 //   mixed_replay    .3 u / ||u|| + .7 g / ||g||, scaled to length ||u||
 //   few_samples     an update trained on ten examples, noise added to its own W as in inflate
 //
+// Those that know how scores work (spanned_noise, spanned_few_samples, flatten, loose_sybil, spanned_sybil,
+// whitened_replay, forge, collusion) are in adaptive.hpp.
+//
 // Independent noise in many dimensions is orthogonal to u and to other noise, so Sybils have the cosine
 // 1 / (1 + r^2) = .94 in pairs, with a deviation of .063 / sqrt(D): just under .95, from where on scores take
 // updates for copies.

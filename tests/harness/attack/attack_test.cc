@@ -134,8 +134,9 @@ TEST_CASE("names made up lead back to who made them up, and are told apart") {
 TEST_CASE("what attackers train on beside their examples: only they, each kind of training once") {
   CHECK(poison_of("label_flip") == Poison{.flipped = true});
   CHECK(poison_of("few_samples") == Poison{.examples = 10});
+  CHECK(poison_of("spanned_few_samples") == Poison{.examples = 10});
   for (const std::string_view kind : attack_kinds())
-    if (kind != "label_flip" && kind != "few_samples") CHECK(poison_of(kind) == Poison{});
+    if (kind != "label_flip" && !kind.ends_with("few_samples")) CHECK(poison_of(kind) == Poison{});
   AttackSettings settings{.kinds = {"zero", "few_samples", "sybil", "label_flip", "few_samples"},
                           .agents = {3, 1}};
   const std::vector<Poison> both{Poison{.examples = 10}, Poison{.flipped = true}};
