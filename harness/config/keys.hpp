@@ -112,7 +112,11 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   visit(KeyName{"training", "rounds"}, s.training.rounds, positive, "Times the agents meet.");
   visit(KeyName{"training", "local_epochs"}, s.training.local_epochs, positive,
         "Passes of an agent over its examples in a round.");
-  visit(KeyName{"training", "batch_size"}, s.training.batch_size, positive, "Examples in a step.");
+  visit(KeyName{"training", "batch_size"}, s.training.batch_size, positive, "Most examples in a step.");
+  visit(KeyName{"training", "batches"}, s.training.batches, Choice{{"equal", "full"}},
+        "How an epoch is cut: equal = into as few batches as can be, of sizes that differ by one at most; "
+        "full = full "
+        "batches, and one of what is left, which may be a single example whose wild step ends the epoch.");
   visit(KeyName{"training", "optimiser"}, s.training.optimiser, Choice{{"sgd", "adam"}},
         "What makes a step of a gradient; made anew by every agent in every round.");
   visit(KeyName{"training", "learning_rate"}, s.training.learning_rate, above_0,
@@ -182,18 +186,19 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   visit(KeyName{"validation", "utility"}, s.validation.utility, Choice{{"accuracy", "loss"}},
         "What a coalition's model is worth: its accuracy, or minus its mean loss.");
 
-  visit(
-      KeyName{"attack", "kinds"}, s.attack.kinds,
-      Choices{{"uniform_noise", "gaussian_noise", "zero", "replay", "label_flip", "sign_flip", "sign_random",
-               "rescale", "duplicate", "copy", "sybil", "inflate", "mixed_replay", "few_samples"},
-              0},
-      "What attackers send: noise, nothing, the last global update, an update trained on flipped labels, "
-      "minus "
-      "theirs, theirs with random signs, theirs times attack.factor, theirs twice, another agent's, theirs "
-      "under "
-      "several names, theirs with noise in the final layer, a mixture with the last global update, or one "
-      "trained "
-      "on a few examples with noise.");
+  visit(KeyName{"attack", "kinds"}, s.attack.kinds,
+        Choices{{"uniform_noise", "gaussian_noise", "zero",          "replay",
+                 "label_flip",    "sign_flip",      "sign_random",   "rescale",
+                 "duplicate",     "copy",           "sybil",         "inflate",
+                 "mixed_replay",  "few_samples",    "spanned_noise", "spanned_few_samples",
+                 "flatten",       "loose_sybil",    "spanned_sybil", "whitened_replay",
+                 "forge",         "collusion"},
+                0},
+        "What attackers send: noise, nothing, the last global update, an update trained on flipped "
+        "labels, minus theirs, theirs with random signs, theirs times attack.factor, theirs twice, "
+        "another agent's, theirs under several names, theirs with noise in the final layer, a mixture "
+        "with the last global update, or one trained on a few examples with noise; and what is made to "
+        "deceive scores, see docs/studies.md.");
   visit(KeyName{"attack", "agents"}, s.attack.agents, Counts{{1}}, "Agents, by number from 1, that attack.");
   visit(
       KeyName{"attack", "role"}, s.attack.role, Choice{{"beside", "inside"}},
@@ -203,7 +208,7 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "Length of noise, relative to what it takes the place of or is added to.");
   visit(KeyName{"attack", "factor"}, s.attack.factor, above_0, "rescale: times this.");
   visit(KeyName{"attack", "identities"}, s.attack.identities, Count{2, 1000},
-        "sybil: names of the attacker.");
+        "sybil, loose_sybil, spanned_sybil, collusion: names of the attacker.");
 
   visit(KeyName{"truth", "coalitions"}, s.truth.coalitions, Choice{{"none", "retrained"}},
         "retrained = FedAvg is run by each of the 2^N sets of agents, which gives the exact Shapley value of "

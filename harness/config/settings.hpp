@@ -63,6 +63,7 @@ struct TrainingSettings {
   std::size_t rounds = 12;
   std::size_t local_epochs = 3;
   std::size_t batch_size = 32;
+  std::string batches = "equal";
   std::string optimiser = "sgd";
   double learning_rate = 0.15;
   std::string schedule = "exponential";

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros_like.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
@@ -18,6 +19,13 @@ namespace {
 
 std::size_t batches_an_epoch(const TrainingSettings& settings, std::size_t samples) {
   return samples / settings.batch_size + (samples % settings.batch_size != 0 ? 1 : 0);
+}
+
+/// Where batch `number` of an epoch of so many begins.
+std::size_t batch_begin(const TrainingSettings& settings, std::size_t samples, std::size_t number) {
+  if (settings.batches == "full") return std::min(number * settings.batch_size, samples);
+  const std::size_t count = batches_an_epoch(settings, samples);
+  return number * (samples / count) + std::min(number, samples % count);
 }
 
 class Optimiser {
@@ -83,9 +91,9 @@ void train(FlatNetwork& network, const Batches& batches, const Examples& example
   try {
     for (std::size_t step = 0; step < steps; ++step) {
       if (step % an_epoch == 0) stream.shuffle(std::span<std::size_t>(order));
-      const std::size_t begin = step % an_epoch * settings.batch_size;
-      const auto batch = std::span<const std::size_t>(order).subspan(
-          begin, std::min(settings.batch_size, order.size() - begin));
+      const std::size_t begin = batch_begin(settings, order.size(), step % an_epoch),
+                        end = batch_begin(settings, order.size(), step % an_epoch + 1);
+      const auto batch = std::span<const std::size_t>(order).subspan(begin, end - begin);
       network.gradient().zero_();
       at::Tensor labels = Batches::labels(examples, batch);
       if (flipped) labels = network.final_layer().classes - 1 - labels;

@@ -95,7 +95,7 @@ TEST_CASE("settings: what the experiment files hold") {
   quickstart.partition.samples_per_agent = 600;
   quickstart.training.rounds = 6;
   quickstart.training.local_epochs = 1;
-  quickstart.training.batch_size = 30;
+  quickstart.training.batch_size = 32;
   quickstart.evaluation.test_samples = 2000;
   CHECK(harness::read_settings("harness/experiments/quickstart.toml") == quickstart);
   Settings mnist;

@@ -164,26 +164,51 @@ TEST_CASE(
   CHECK(steps_of({.local_epochs = 2, .batch_size = ~std::size_t{0}}, 160) == 2);
 }
 
-TEST_CASE(
-    "an epoch sees every example of the shard once, the next in another order, the last batch smaller") {
+TEST_CASE("an epoch sees every example of the shard once, the next in another order") {
   const Numbered data(100);
   const std::vector<std::size_t> shard{3, 14, 15, 92, 65, 35, 89, 79, 32, 38};
-  const TrainingSettings settings{.local_epochs = 2, .batch_size = 4};
-  const auto seen = batches_seen(data, shard, settings, 6, {1, 7});
-  REQUIRE(seen.size() == 6);
-  std::vector<std::vector<int>> epochs(2);
-  for (std::size_t i = 0; i < 6; ++i) {
-    CHECK(seen[i].size() == (i % 3 == 2 ? 2 : 4));
-    epochs[i / 3].insert(epochs[i / 3].end(), seen[i].begin(), seen[i].end());
+  for (const auto& [cut, sizes] : {std::pair("full", std::vector<std::size_t>{4, 4, 2}),
+                                   std::pair("equal", std::vector<std::size_t>{4, 3, 3})}) {
+    CAPTURE(cut);
+    const TrainingSettings settings{.local_epochs = 2, .batch_size = 4, .batches = cut};
+    const auto seen = batches_seen(data, shard, settings, 6, {1, 7});
+    REQUIRE(seen.size() == 6);
+    std::vector<std::vector<int>> epochs(2);
+    for (std::size_t i = 0; i < 6; ++i) {
+      CHECK(seen[i].size() == sizes[i % 3]);
+      epochs[i / 3].insert(epochs[i / 3].end(), seen[i].begin(), seen[i].end());
+    }
+    CHECK(epochs[0] != epochs[1]);
+    for (auto& epoch : epochs) {
+      std::ranges::sort(epoch);
+      CHECK(epoch == std::vector<int>{3, 14, 15, 32, 35, 38, 65, 79, 89, 92});
+    }
+    CHECK(batches_seen(data, shard, settings, 6, {1, 7}) == seen);
+    CHECK(batches_seen(data, shard, settings, 6, {1, 8}) != seen);
+    CHECK(batches_seen(data, shard, settings, 6, {2, 7}) != seen);
   }
-  CHECK(epochs[0] != epochs[1]);
-  for (auto& epoch : epochs) {
-    std::ranges::sort(epoch);
-    CHECK(epoch == std::vector<int>{3, 14, 15, 32, 35, 38, 65, 79, 89, 92});
-  }
-  CHECK(batches_seen(data, shard, settings, 6, {1, 7}) == seen);
-  CHECK(batches_seen(data, shard, settings, 6, {1, 8}) != seen);
-  CHECK(batches_seen(data, shard, settings, 6, {2, 7}) != seen);
+}
+
+TEST_CASE("equal batches: as many as full ones, none larger, and sizes that differ by one at most") {
+  const Numbered data(70);
+  for (const std::size_t samples : {1, 2, 7, 16, 17, 33, 63, 64, 65})
+    for (const std::size_t batch : {1, 2, 5, 16, 64, 100}) {
+      CAPTURE(samples);
+      CAPTURE(batch);
+      const TrainingSettings settings{.local_epochs = 1, .batch_size = batch, .batches = "equal"};
+      const std::size_t steps = steps_of(settings, samples);
+      CHECK(steps == (samples + batch - 1) / batch);
+      const auto seen = batches_seen(data, first(samples), settings, steps, {1, 7});
+      std::size_t least = samples, most = 0, sum = 0;
+      for (const auto& each : seen) {
+        least = std::min(least, each.size());
+        most = std::max(most, each.size());
+        sum += each.size();
+      }
+      CHECK(sum == samples);
+      CHECK(most <= batch);
+      CHECK(most - least <= 1);
+    }
 }
 
 TEST_CASE("a straggler does a prefix of the full steps, batch by batch") {
