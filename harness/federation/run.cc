@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "fedval/tensor/check.hpp"
+#include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/attack/attack.hpp"
 
@@ -44,33 +45,6 @@ static void fields(Archive& archive, Kept& kept) {
   if (archive.reading()) kept.restore(text);
 }
 
-static void fields(Archive& archive, RunResult::Reader& reader) {
-  archive.field("name", reader.name);
-  archive.field("scores", reader.scores);
-  archive.field("seconds", reader.seconds);
-}
-
-static void fields(Archive& archive, RunResult::Attack& attack) {
-  archive.field("kind", attack.kind);
-  std::string agent = attack.agent.text();
-  archive.field("agent", agent);
-  attack.agent = agent;
-  archive.field("readers", attack.readers);
-}
-
-void fields(Archive& archive, RunResult& result) {
-  archive.field("rounds", result.rounds);
-  archive.field("server accuracy", result.server_accuracy);
-  archive.field("agent accuracy", result.agent_accuracy);
-  archive.field("credit", result.credit);
-  archive.field("readers", result.readers);
-  archive.field("attacks", result.attacks);
-  archive.field("notes", result.notes);
-  archive.field("seconds", result.seconds);
-  archive.field("training seconds", result.training_seconds);
-  archive.field("valuation seconds", result.valuation_seconds);
-}
-
 namespace {
 
 std::vector<RunResult::Reader> nothing_yet(const Readers& readers) {
@@ -92,14 +66,6 @@ Scores by_owner(const Scores& scores) {
 }
 
 }  // namespace
-
-/// What came back from the agents, the updates that cannot be used left out.
-struct Run::Arrived {
-  std::vector<Federation::Task> tasks;
-  std::vector<Upload> honest;                                     // what training gave, in their order
-  std::map<std::pair<std::size_t, Poison>, at::Tensor> poisoned;  // what it gave attackers, by agent
-  std::map<ClientId, at::Tensor> buffers;
-};
 
 class Run::RoundContext : public Context {
  public:
@@ -180,7 +146,7 @@ bool Run::objects(const ClientId& client, const at::Tensor& change, RoundRecord&
   return true;
 }
 
-Run::Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) {
+Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) {
   const Settings& settings = federation_.settings();
   const std::size_t t = result_.rounds;
   std::vector<Federation::Task> tasks;
@@ -213,26 +179,6 @@ Run::Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) 
   return arrived;
 }
 
-/// What an agent (from 0) sends that attacks in this way; nothing when it is away.
-std::vector<Upload> Run::attacked(const Arrived& arrived, const std::string& kind, std::size_t agent) const {
-  const ClientId& id = federation_.agents()[agent].id;
-  const auto own = std::ranges::find(arrived.honest, id, &Upload::id);
-  if (own == arrived.honest.end()) return {};
-  constexpr std::uint64_t tag = 0x6174;  // "at": apart from every other use of the seed
-  const auto number =
-      static_cast<std::uint64_t>(std::ranges::find(attack_kinds(), kind) - attack_kinds().begin());
-  Situation situation{
-      .honest = arrived.honest,
-      .attacker = static_cast<std::size_t>(own - arrived.honest.begin()),
-      .last_update = last_update_,
-      .network = federation_.network(),
-      .draws = {federation_.settings().seed,
-                (tag << 48) | (number << 40) | (std::uint64_t{agent} << 20) | result_.rounds}};
-  if (const Poison poison = poison_of(kind); poison != Poison{})
-    situation.poisoned = arrived.poisoned.at({agent, poison});
-  return forge(kind, situation, federation_.settings().attack);
-}
-
 /// The honest uploads, those of attackers inside replaced.
 std::vector<Upload> Run::with_attackers(const Arrived& arrived, RoundRecord& record) {
   const AttackSettings& settings = federation_.settings().attack;
@@ -240,7 +186,8 @@ std::vector<Upload> Run::with_attackers(const Arrived& arrived, RoundRecord& rec
   if (settings.role != "inside" || settings.kinds.empty()) return uploads;
   for (const std::size_t agent : settings.agents) {
     const ClientId& id = federation_.agents()[agent - 1].id;
-    const std::vector<Upload> sent = attacked(arrived, settings.kinds.front(), agent - 1);
+    const std::vector<Upload> sent =
+        attacked(federation_, arrived, last_update_, result_.rounds, settings.kinds.front(), agent - 1);
     if (sent.empty()) continue;
     std::erase_if(uploads, [&](const Upload& honest) { return honest.id == id; });
     // Under all of its names or under none.
@@ -266,28 +213,13 @@ void Run::read(const Round& round, RoundContext& context, RoundRecord& record) {
   }
 }
 
-/// What coalitions without the attacker are worth is the same in its world: others are asked for once. Its
-/// own name is in its world, and further names come behind all others', so the players have the same numbers.
-void Run::share_honest(const Round& honest, const RoundContext& known, const ClientId& attacker,
-                       RoundContext& own) {
-  constexpr std::size_t most = 16;  // clients whose 2^n coalitions are looked through
-  if (known.coalitions.size() == 0 || honest.size() > most || !honest.has(attacker)) return;
-  std::size_t player = 0;
-  while (honest.clients()[player].id != attacker) ++player;
-  for (shapley::Mask mask = 0; mask < shapley::Mask{1} << honest.size(); ++mask) {
-    if ((mask >> player & 1) != 0) continue;
-    const shapley::Coalition coalition(mask);
-    if (const double* value = known.coalitions.find(coalition)) own.coalitions.insert(coalition, *value);
-  }
-}
-
 void Run::read_attacks(const Arrived& arrived, const Round& honest, const RoundContext& context) {
   for (std::size_t a = 0; a < result_.attacks.size(); ++a) {
     RunResult::Attack& attack = result_.attacks[a];
     const auto agent = std::ranges::find(federation_.agents(), attack.agent, &Agent::id);
     std::vector<Upload> uploads = arrived.honest;
-    for (Upload& upload :
-         attacked(arrived, attack.kind, static_cast<std::size_t>(agent - federation_.agents().begin()))) {
+    for (Upload& upload : attacked(federation_, arrived, last_update_, result_.rounds, attack.kind,
+                                   static_cast<std::size_t>(agent - federation_.agents().begin()))) {
       if (const std::string objection = objection_to(upload.update); !objection.empty())
         fail(attack.kind, " by client ", upload.id, ": ", objection);
       std::erase_if(uploads, [&](const Upload& other) { return other.id == upload.id; });
@@ -295,10 +227,25 @@ void Run::read_attacks(const Arrived& arrived, const Round& honest, const RoundC
     }
     const Round round = make_round(uploads, last_update_, federation_.network());
     RoundContext own = context.afresh();
-    share_honest(honest, context, attack.agent, own);
+    share_honest(honest, context.coalitions, attack.agent, own.coalitions);
     for (std::size_t i = 0; i < attack.readers.size(); ++i)
       for (const auto& [id, score] : by_owner(attack_readers_[a][i]->observe(round, own)))
         attack.readers[i].scores.insert_or_assign(id, score.value);
+  }
+}
+
+/// Of those that took part: who was away got nothing in this round, whatever the method.
+void Run::note_downloads(const Arrived& arrived) {
+  const double whole = fedval::dot(last_update_, last_update_);
+  if (!(whole > 0)) return;
+  for (std::size_t i = 0; i < arrived.honest.size(); ++i) {
+    const at::Tensor change =
+        models_.agents.at(arrived.honest[i].id).sub(parameters_of(arrived.tasks[i].state));
+    RunResult::Download& sum = result_.downloads[arrived.honest[i].id];
+    sum.energy += fedval::dot(change, last_update_) / whole;
+    sum.entries +=
+        static_cast<double>(change.count_nonzero().item().toLong()) / static_cast<double>(change.numel());
+    ++sum.rounds;
   }
 }
 
@@ -334,6 +281,7 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
   }
   average_buffers(round, arrived);
   last_update_ = models_.server.sub(before);
+  note_downloads(arrived);
   for (const std::string& note : method_->take_notes())
     result_.notes.push_back("round " + std::to_string(t + 1) + ": " + note);
 
@@ -351,6 +299,8 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
 RunResult Run::finish() {
   const auto start = Clock::now();
   result_.credit.clear();
+  result_.agent_accuracy.clear();
+  result_.agent_loss.clear();
   for (const auto& [name, credit] : method_->credit()) result_.credit[owner_of(name)] += credit;
   std::map<const void*, at::Tensor> states{{models_.server.data_ptr(), whole(models_.server)}};
   std::vector<at::Tensor> all;
@@ -359,7 +309,10 @@ RunResult Run::finish() {
     const auto place = states.find(model.data_ptr());
     all.push_back(place != states.end() ? place->second : states[model.data_ptr()] = whole(model));
   }
-  result_.agent_accuracy = federation_.accuracies(all);
+  for (const Tested& tested : federation_.test(all)) {
+    result_.agent_accuracy.push_back(tested.accuracy);
+    result_.agent_loss.push_back(tested.loss);
+  }
   result_.seconds += seconds_since(start);
   return result_;
 }

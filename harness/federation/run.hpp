@@ -8,66 +8,16 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "harness/checkpoint/archive.hpp"
+#include "harness/federation/attacked.hpp"
 #include "harness/federation/federation.hpp"
 #include "harness/federation/method.hpp"
+#include "harness/federation/run_result.hpp"
 #include "harness/federation/uploads.hpp"
 
 namespace fedval::harness {
-
-/// What one round left behind.
-struct RoundRecord {
-  struct ReaderScores {
-    std::string name;
-    Scores scores;
-    double seconds = 0;
-  };
-  struct Refused {
-    ClientId id;
-    std::string reason;  ///< "update[17] is NaN"
-  };
-
-  std::size_t round = 0;  ///< from 1
-  double learning_rate = 0;
-  std::optional<double> server_accuracy = {};  ///< where the round was evaluated
-  std::vector<ClientId> participants = {};     ///< whose updates were used
-  std::vector<ClientId> stragglers = {};       ///< those of them that did a part of their steps
-  std::vector<Refused> refused = {};           ///< whose updates were not, and why
-  std::vector<ReaderScores> readers = {};      ///< several names of one attacker are one
-  double seconds = 0;            ///< of the whole round, evaluation included, the readers left out
-  double training_seconds = 0;   ///< of the agents' training
-  double valuation_seconds = 0;  ///< of the method's step: scoring, weighing, aggregating, rewarding
-};
-
-/// What a run found.
-struct RunResult {
-  struct Reader {
-    std::string name;
-    std::map<ClientId, double> scores;  ///< the last of each agent
-    double seconds = 0;                 ///< of all rounds
-  };
-
-  /// What the readers made of a world in which one agent attacked and nothing else was different.
-  struct Attack {
-    std::string kind;
-    ClientId agent = 0;
-    std::vector<Reader> readers;  ///< what the attacker's names got is added up
-  };
-
-  std::size_t rounds = 0;
-  double server_accuracy = 0;
-  std::vector<double> agent_accuracy;  ///< of the model each agent ends with
-  std::map<ClientId, double> credit;   ///< of the agents that ever took part, under all of their names
-  std::vector<Reader> readers;
-  std::vector<Attack> attacks;
-  std::vector<std::string> notes;
-  double seconds = 0, training_seconds = 0, valuation_seconds = 0;
-};
-void fields(Archive& archive, RunResult& result);
 
 class Run {
  public:
@@ -91,19 +41,16 @@ class Run {
 
  private:
   class RoundContext;
-  struct Arrived;
 
   at::Tensor whole(const at::Tensor& parameters) const;
   at::Tensor parameters_of(const at::Tensor& state) const;
   void average_buffers(const Round& round, const Arrived& arrived);
   Arrived train(std::atomic<std::size_t>& counter, RoundRecord& record);
   bool objects(const ClientId& client, const at::Tensor& change, RoundRecord& record);
-  std::vector<Upload> attacked(const Arrived& arrived, const std::string& kind, std::size_t agent) const;
   std::vector<Upload> with_attackers(const Arrived& arrived, RoundRecord& record);
   void read(const Round& round, RoundContext& context, RoundRecord& record);
+  void note_downloads(const Arrived& arrived);
   void read_attacks(const Arrived& arrived, const Round& honest, const RoundContext& context);
-  static void share_honest(const Round& honest, const RoundContext& known, const ClientId& attacker,
-                           RoundContext& own);
 
   Federation& federation_;
   std::unique_ptr<Method> method_;

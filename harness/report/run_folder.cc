@@ -43,6 +43,16 @@ Json names(const std::vector<ClientId>& ids) {
   return list;
 }
 
+/// Means over each agent's rounds.
+Json downloads(const Results& results, const RunResult& run) {
+  std::map<ClientId, double> energy, entries;
+  for (const auto& [id, sum] : run.downloads) {
+    energy[id] = sum.energy / static_cast<double>(sum.rounds);
+    entries[id] = sum.entries / static_cast<double>(sum.rounds);
+  }
+  return {{"energy", values(results, energy)}, {"entries", values(results, entries)}};
+}
+
 Json attacks(const Results& results, const RunResult& run) {
   Json list = Json::array();
   for (const RunResult::Attack& attack : run.attacks) {
@@ -86,6 +96,8 @@ Json summary(const Results& results) {
     methods[method.name] = {
         {"server_accuracy", run.server_accuracy},
         {"agent_accuracy", run.agent_accuracy},
+        {"agent_loss", run.agent_loss},
+        {"download", downloads(results, run)},
         {"credit", {{"name", method.credit_name}, {"values", values(results, run.credit)}}},
         {"pearson_credit_with_standalone", optional(against_standalone(results, run.credit))},
         {"pearson_accuracy_with_standalone", optional(against_standalone(results, run.agent_accuracy))},

@@ -4,6 +4,8 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <set>
+
 #include "fedval/error.hpp"
 #include "tests/doctest_torch.hpp"
 #include "tests/harness/federation/small_federation.hpp"
@@ -100,6 +102,47 @@ class Watching : public Method {
 };
 
 }  // namespace
+
+TEST_CASE("what agents end with is tested, model by model") {
+  SmallFederation scene(small_settings());
+  const Outcome outcome = finish(scene, *scene.run("cgsv"));
+  std::set<double> losses;
+  for (std::size_t i = 0; i < scene.federation.agents().size(); ++i) {
+    const at::Tensor& model = outcome.models.agents.at(scene.federation.agents()[i].id);
+    const Tested tested = scene.federation.test({model})[0];
+    CHECK(outcome.result.agent_accuracy.at(i) == tested.accuracy);
+    CHECK(outcome.result.agent_loss.at(i) == tested.loss);
+    losses.insert(tested.loss);
+  }
+  CHECK(losses.size() > 1);  // models of their own
+}
+
+TEST_CASE("downloads: how much of the server's step agents took in") {
+  Settings settings = small_settings();
+  settings.training.rounds = 1;
+  for (const std::string method : {"fedavg", "cgsv"}) {
+    CAPTURE(method);
+    SmallFederation scene(settings);
+    const at::Tensor start = scene.federation.start().clone();
+    const Outcome outcome = finish(scene, *scene.run(method));
+    const at::Tensor step = outcome.models.server.sub(start).to(at::kDouble);
+    double least = 1;
+    for (const auto& [id, model] : outcome.models.agents) {
+      const at::Tensor change = model.sub(start).to(at::kDouble);
+      const RunResult::Download& download = outcome.result.downloads.at(id);
+      CHECK(download.rounds == 1);
+      CHECK(download.energy ==
+            doctest::Approx((change * step).sum().item().toDouble() / (step * step).sum().item().toDouble())
+                .epsilon(1e-6));
+      CHECK(download.entries == change.ne(0).to(at::kDouble).mean().item().toDouble());
+      // What CGSV leaves of a step is a part of its entries, the largest.
+      CHECK(download.energy >= download.entries * (1 - 1e-6));
+      least = std::min(least, download.energy);
+      if (method == "fedavg") CHECK(download.energy == 1);
+    }
+    CHECK((least < 1) == (method == "cgsv"));
+  }
+}
 
 TEST_CASE("same seed, same bits, with one worker and with three, for every method and score") {
   Settings settings = small_settings("mnist_cnn");
