@@ -11,7 +11,7 @@ namespace fedval::harness {
 inline std::string measure_definitions() {
   std::string text;
   for (const Measure& measure : measures())
-    text += element("b", measure.name) + ": " + std::string(measure.meaning) + " ";
+    text += element("b", measure.name) + ": " + escaped(measure.meaning) + " ";
   return element("p class='measures'",
                  text + "A correlation is - where it is undefined, as for equal accuracies.") +
          "\n";

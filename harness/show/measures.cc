@@ -30,7 +30,14 @@ double mean(const std::vector<double>& values) {
 
 using Value = std::optional<double>;
 
-constexpr std::array<Measure, 11> all{{
+Value least(const std::vector<std::optional<double>>& values) {
+  Value found;
+  for (const Value& value : values)
+    if (value && (!found || *value < *found)) found = value;
+  return found;
+}
+
+constexpr std::array<Measure, 14> all{{
     {"accuracy mean", "Test accuracy of the model an agent ends with, mean over the agents.", 4, "",
      [](const RunData&, const RunMethod& m) -> Value { return mean(m.agent_accuracy); }},
     {"accuracy max", "The largest of these accuracies.", 4, "",
@@ -47,6 +54,14 @@ constexpr std::array<Measure, 11> all{{
      [](const RunData& run, const RunMethod& m) { return of_accuracy(run, m).pearson; }},
     {"Spearman accuracy", "Spearman's rank correlation of the same.", 3, "",
      [](const RunData& run, const RunMethod& m) { return of_accuracy(run, m).spearman; }},
+    {"Pearson loss", "Pearson correlation of minus the loss of the agents' final models with the same.", 3,
+     "",
+     [](const RunData& run, const RunMethod& m) -> Value {
+       if (m.agent_loss.empty()) return std::nullopt;
+       std::vector<std::optional<double>> values;
+       for (const double loss : m.agent_loss) values.emplace_back(-loss);
+       return agreement(run, values).pearson;
+     }},
     {"mean gain", "Final minus standalone accuracy, mean over the agents.", 4, "",
      [](const RunData& run, const RunMethod& m) -> Value { return mean(gains(run, m)); }},
     {"gain spread", "Root of the mean squared deviation of these gains from their mean.", 4, "",
@@ -57,6 +72,14 @@ constexpr std::array<Measure, 11> all{{
        for (const double gain : all_gains) squares += (gain - centre) * (gain - centre);
        return std::sqrt(squares / static_cast<double>(all_gains.size()));
      }},
+    {"entries min",
+     "Share of the model's entries that a round changed, mean over rounds, of the agent with the least.", 3,
+     "", [](const RunData&, const RunMethod& m) { return least(m.download_entries); }},
+    {"download min",
+     "Share of the server's step that an agent's model took in, <change, step> / <step, step>, mean over "
+     "rounds, of "
+     "the agent with the least.",
+     3, "", [](const RunData&, const RunMethod& m) { return least(m.download_energy); }},
     {"seconds", "Wall-clock time of all rounds, without the scores that are only read.", 1, "",
      [](const RunData&, const RunMethod& m) -> Value { return m.seconds; }},
     {"valuation", "Share of that time that went into scoring, weighing, aggregating and rewarding.", 2, " %",

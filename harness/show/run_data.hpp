@@ -58,6 +58,10 @@ struct RunMethod {
   std::string name;
   double server_accuracy = 0;
   std::vector<double> agent_accuracy;
+  std::vector<double> agent_loss = {};  ///< empty where the run was made before it was kept
+  /// Of the server's step, mean over the agent's rounds (RunResult::Download); empty as agent_loss is, and
+  /// nothing for an agent that never took part.
+  std::vector<std::optional<double>> download_energy = {}, download_entries = {};
   std::string credit_name;
   std::vector<std::optional<double>> credit;  ///< nothing for an agent that never took part
   std::vector<ScoreTrack> scores;

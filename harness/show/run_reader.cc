@@ -110,6 +110,12 @@ RunMethod read_method(const RunData& run, const std::string& name, const JsonPla
         {.name = score, .of_agent = std::vector<std::vector<ScorePoint>>(run.agents.size())});
     if (const auto seconds = entry.find("seconds")) method.scores.back().seconds = seconds->number();
   }
+  if (const auto loss = place.find("agent_loss"))
+    method.agent_loss = one_each(run, *loss, &JsonPlace::number);
+  if (const auto download = place.find("download")) {
+    method.download_energy = one_each(run, (*download)["energy"], &JsonPlace::number_or_null);
+    method.download_entries = one_each(run, (*download)["entries"], &JsonPlace::number_or_null);
+  }
   if (const auto attacks = place.find("attacks"))
     for (const JsonPlace& attack : attacks->elements())
       method.attacks.push_back(read_attack(run, method, attack));

@@ -1,10 +1,13 @@
 #include "harness/show/study.hpp"
 
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "fedval/error.hpp"
 #include "harness/files/output_file.hpp"
+#include "harness/report/wording.hpp"
 #include "harness/show/markdown.hpp"
 #include "harness/show/run_reader.hpp"
 #include "harness/show/study_attacks.hpp"
@@ -76,9 +79,17 @@ std::vector<std::pair<std::string, StudySection>> sections_of(const Findings& fo
           {"cost", cost_section(study, found.costs)}};
 }
 
+double wall_seconds(const Study& study) {
+  double sum = 0;
+  for (const RunData& run : study.runs) sum += run.seconds;
+  return sum;
+}
+
 std::string document(const Findings& found, const std::vector<Plot>& plots) {
-  std::string text = "# " + counted(found.study.runs.size(), "run") + " of " +
-                     counted(found.study.settings.size(), "setting") + "\n";
+  std::string text =
+      "# " + counted(found.study.runs.size(), "run") + " of " +
+      counted(found.study.settings.size(), "setting") + "\n\n" +
+      markdown_paragraph("Wall time of the runs together: " + duration(wall_seconds(found.study)) + ".");
   for (const auto& [name, section] : sections_of(found))
     if (!section.markdown.empty()) text += "\n" + section.markdown;
   if (!plots.empty()) text += "\n## Plots\n";
@@ -87,7 +98,7 @@ std::string document(const Findings& found, const std::vector<Plot>& plots) {
 }
 
 std::string numbers(const Findings& found) {
-  OrderedJson json{{"runs", runs_json(found.study)}};
+  OrderedJson json{{"runs", runs_json(found.study)}, {"wall_seconds", wall_seconds(found.study)}};
   for (const auto& [name, section] : sections_of(found))
     if (!section.json.is_null()) json[name] = section.json;
   return laid_out(json);
@@ -99,6 +110,9 @@ void write_study(std::span<const fs::path> folders, const fs::path& prefix) {
   const Findings found = findings_of(folders);
   const std::vector<Plot> plots = plots_of(found, prefix);
   const std::string text = document(found, plots), json = numbers(found);
+  std::error_code error;
+  if (prefix.has_parent_path()) fs::create_directories(prefix.parent_path(), error);
+  if (error) fail(prefix.parent_path().string(), ": cannot be made: ", error.message());
   for (const Plot& plot : plots) replace_file(plot.file, {plot.svg});
   replace_file(with_end(prefix, ".json"), {json});
   replace_file(with_end(prefix, ".md"), {text});

@@ -12,9 +12,9 @@ namespace fedval::harness {
 namespace {
 
 // Ranks and times have their own sections.
-constexpr std::array<std::string_view, 7> shown{"accuracy mean",    "accuracy max", "server accuracy",
-                                                "Pearson accuracy", "mean gain",    "gain spread",
-                                                "Pearson credit"};
+constexpr std::array<std::string_view, 10> shown{
+    "accuracy mean", "accuracy max", "server accuracy", "Pearson accuracy", "Pearson loss",
+    "mean gain",     "gain spread",  "entries min",     "download min",     "Pearson credit"};
 
 OverSeeds measured(const Study& study, const Group& setting, const Measure& measure,
                    const std::string& name) {

@@ -1,7 +1,6 @@
 #include "harness/show/study_summary.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "harness/report/table.hpp"
 #include "harness/show/markdown.hpp"
@@ -34,7 +33,7 @@ std::string note(const Study& study, std::size_t trainings, bool truth, bool att
       ", mean \u00B1 half-width of Student's 95 % interval over n = " +
       counted(trainings, "honest training") +
       " (fewer where (n = ...) says so), the runs of all settings taken together. * best, or tied for best: "
-      "the 95 % interval of the difference from the best, training by training, holds 0.";
+      "no other score is ahead of it, the 95 % interval of the difference, training by training, above 0.";
   if (trainings < study.runs.size())
     text += " Of " + counted(study.runs.size(), "run") + ", " +
             std::to_string(study.runs.size() - trainings) +
@@ -52,24 +51,21 @@ std::string note(const Study& study, std::size_t trainings, bool truth, bool att
 std::vector<Fairness> fairness(const Study& study, const std::vector<std::string>& scores) {
   std::vector<Fairness> found(scores.size());
   std::vector<std::vector<std::optional<double>>> values;
-  std::size_t best = scores.size();
   for (std::size_t s = 0; s < scores.size(); ++s) {
     values.push_back(of_trainings(
         study, [&](const RunData& run) { return agreement(run, reading_method(run), scores[s]).pearson; }));
     found[s].pearson = student_interval(defined(values[s]));
-    if (found[s].pearson && (best == scores.size() || found[s].pearson->mean > found[best].pearson->mean))
-      best = s;
   }
-  if (best == scores.size()) return found;
-  for (std::size_t s = 0; s < scores.size(); ++s) {
-    std::vector<double> differences;
-    for (std::size_t i = 0; i < values[s].size(); ++i)
-      if (values[s][i] && values[best][i]) differences.push_back(*values[best][i] - *values[s][i]);
-    const std::optional<Interval> behind = student_interval(differences);
-    if (s != best) found[s].behind_best = behind;
-    found[s].best =
-        s == best || (behind && behind->half_width && std::abs(behind->mean) <= *behind->half_width);
-  }
+  for (std::size_t s = 0; s < scores.size(); ++s)
+    for (std::size_t other = 0; other < scores.size(); ++other) {
+      std::vector<double> differences;
+      for (std::size_t i = 0; i < values[s].size(); ++i)
+        if (values[s][i] && values[other][i]) differences.push_back(*values[other][i] - *values[s][i]);
+      const std::optional<Interval> difference = student_interval(differences);
+      if (!difference || difference->mean <= difference->half_width.value_or(0)) continue;
+      if (!found[s].ahead || difference->mean > found[s].ahead->difference.mean)
+        found[s].ahead = {other, *difference};
+    }
   return found;
 }
 
@@ -89,10 +85,12 @@ StudySection summary_section(const Study& study, const TruthComparison& truth, c
   for (std::size_t s = 0; s < scores.size(); ++s) {
     std::vector<std::string> row{scores[s]};
     OrderedJson& json = section.json[scores[s]];
-    row.push_back(written(fair[s].pearson, 3, "", "\u00B1", trainings) + (fair[s].best ? " *" : ""));
+    row.push_back(written(fair[s].pearson, 3, "", "\u00B1", trainings) + (fair[s].best() ? " *" : ""));
     json["fairness"] = json_of(fair[s].pearson);
-    json["best_or_tied"] = fair[s].best;
-    json["behind_best"] = json_of(fair[s].behind_best);
+    json["best_or_tied"] = fair[s].best();
+    json["ahead"] = nullptr;
+    if (const auto& ahead = fair[s].ahead)
+      json["ahead"] = {{"score", scores[ahead->score]}, {"by", json_of(ahead->difference)}};
     if (has_truth) {
       const std::optional<double> spearman = truth.by_accuracy[s].spearman.mean;
       row.push_back(written(spearman, 3));

@@ -1,8 +1,10 @@
 // One table of all a study found about each score.
 //
 // Fairness is the mean Pearson correlation with standalone accuracy over the honest trainings, with Student's
-// interval. The score with the largest mean is best; another is tied for best when the 95 % Student interval
-// of its differences from the best, training by training, holds 0.
+// interval. One score is ahead of another when the 95 % Student interval of their differences, over the
+// trainings in which both have a correlation, lies above 0; best, or tied for best, is who has nobody ahead.
+// Means alone would hold a score that is undefined in the hard settings, as data size is for equal shares,
+// against others that are judged in all of them.
 #pragma once
 
 #include "harness/show/study_attacks.hpp"
@@ -13,10 +15,13 @@
 namespace fedval::harness {
 
 struct Fairness {
+  struct Ahead {
+    std::size_t score = 0;
+    Interval difference;  ///< its correlation minus this one's
+  };
   std::optional<Interval> pearson;
-  std::optional<Interval>
-      behind_best;    ///< the best score's minus this one's; over the trainings that have both
-  bool best = false;  ///< or tied for best
+  std::optional<Ahead> ahead;                      ///< who is ahead of it, by the largest mean difference
+  bool best() const { return pearson && !ahead; }  ///< or tied for best
 };
 
 /// Of each score.

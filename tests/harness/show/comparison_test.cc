@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "harness/show/groups.hpp"
@@ -88,6 +90,43 @@ TEST_CASE("runs belong together when nothing but name, seed and threads differs"
   CHECK(over_seeds(runs, groups[0], seed)->mean == 1.5);
   CHECK(over_seeds(runs, groups[0], seed)->half_width.has_value());
   CHECK_FALSE(over_seeds(runs, groups[1], seed)->half_width.has_value());  // the same draw twice
+}
+
+TEST_CASE("fairness by loss: minus the final losses against standalone accuracies, where they were kept") {
+  const Temporary folder;
+  Run run = made_up({.agents = 3, .rounds = 1, .scores = 1});
+  const auto measured = [&](const char* name) {
+    run.write_to(folder / name);
+    const RunData read = read_run(folder / name);
+    const auto measure = std::ranges::find(measures(), "Pearson loss", &Measure::name);
+    REQUIRE(measure != measures().end());
+    return measure->of(read, *std::ranges::find(read.methods, "cgsv", &RunMethod::name));
+  };
+  CHECK_FALSE(measured("before").has_value());
+  const double alone[] = {0.5, 0.6, 0.8};
+  for (std::size_t i = 0; i < 3; ++i) run.summary["agents"][i]["standalone_accuracy"] = alone[i];
+  run.summary["methods"]["cgsv"]["agent_loss"] = {0.9, 0.8, 0.6};
+  CHECK(measured("falling").value() == doctest::Approx(1));
+  // Deviations of (.5, .6, .8) and of (-.7, -.9, -.8): (-4, -1, 5) / 30 and (1, -1, 0) / 10.
+  run.summary["methods"]["cgsv"]["agent_loss"] = {0.7, 0.9, 0.8};
+  CHECK(measured("mixed").value() == doctest::Approx(-3 / std::sqrt(42.0 * 2)));
+}
+
+TEST_CASE("downloads: the agent with the least, those that never took part left out") {
+  const Temporary folder;
+  Run run = made_up({.agents = 3, .rounds = 1, .scores = 1});
+  const auto measured = [&](const char* name, const char* folder_name) {
+    run.write_to(folder / folder_name);
+    const RunData read = read_run(folder / folder_name);
+    const auto measure = std::ranges::find(measures(), name, &Measure::name);
+    REQUIRE(measure != measures().end());
+    return measure->of(read, *std::ranges::find(read.methods, "cgsv", &RunMethod::name));
+  };
+  CHECK_FALSE(measured("download min", "before").has_value());
+  run.summary["methods"]["cgsv"]["download"] = {{"energy", {0.75, nullptr, 0.5}},
+                                                {"entries", {0.25, nullptr, 1}}};
+  CHECK(measured("download min", "energy") == 0.5);
+  CHECK(measured("entries min", "entries") == 0.25);
 }
 
 TEST_CASE("the terminal shows every run, and means over seeds with their intervals") {

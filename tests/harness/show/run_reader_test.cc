@@ -157,6 +157,9 @@ TEST_CASE("a damaged summary is refused by member") {
   refused("/seed", 7, "seed is 7, config.toml says 1");
   refused("/methods/cgsv/agent_accuracy", {0.1, 0.2},
           "methods.cgsv.agent_accuracy has 2 values for 3 agents");
+  refused("/methods/cgsv/agent_loss", {0.1, 0.2}, "methods.cgsv.agent_loss has 2 values for 3 agents");
+  refused("/methods/cgsv/download", {{"energy", {1, 1, nullptr}}, {"entries", {1}}},
+          "methods.cgsv.download.entries has 1 values for 3 agents");
   refused("/methods/cgsv/credit/values/1", "a", "methods.cgsv.credit.values[1] is \"a\", expected a number");
   refused("/methods/other", Json::object(), "methods.other is none of the methods in config.toml");
   refused("/partition/class_counts/1", {1}, "partition.class_counts[1] has 1 classes, the first has 2");

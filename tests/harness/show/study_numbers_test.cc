@@ -216,15 +216,16 @@ TEST_CASE("the best score, and those that tie with it run by run") {
                                    {"flat", {1, 1, 1, 1}}}));
   const Study study = study_of_runs(runs);
   const std::vector<Fairness> found = fairness(study, study_scores(study));
-  CHECK(found[0].best);
-  CHECK_FALSE(found[0].behind_best.has_value());
-  // 0, .2, 0: mean .0667, s = .11547; 4.302653 s / sqrt 3 = .2868.
-  CHECK(found[1].best);
-  CHECK(found[1].behind_best->mean == Approx(0.2 / 3));
-  CHECK(*found[1].behind_best->half_width == Approx(0.286844).epsilon(1e-5));
-  CHECK_FALSE(found[2].best);  // .2 behind in every run
-  CHECK(found[3].best);
-  CHECK_FALSE(found[4].best);
+  CHECK(found[0].best());
+  // Behind the best by 0, .2, 0: mean .0667, s = .11547, 4.302653 s / sqrt 3 = .2868; so nobody is ahead.
+  CHECK(found[1].best());
+  CHECK_FALSE(found[1].ahead.has_value());
+  CHECK_FALSE(found[2].best());  // .2 behind in every run
+  CHECK(found[2].ahead->score == 0);
+  CHECK(found[2].ahead->difference.mean == Approx(0.2));
+  CHECK(found[2].ahead->difference.half_width.value() == Approx(0));
+  CHECK(found[3].best());
+  CHECK_FALSE(found[4].best());
   CHECK_FALSE(found[4].pearson.has_value());
   const StudySection section =
       summary_section(study, against_truth(study), attack_results(study), study_costs(study));
@@ -232,10 +233,30 @@ TEST_CASE("the best score, and those that tie with it run by run") {
   CHECK(has_row(section, "| tied | 0.933 \u00B1 0.287 \\* | - |"));
   CHECK(has_row(section, "| behind | 0.800 \u00B1 0.000 | - |"));
   CHECK(section.json["tied"]["best_or_tied"] == true);
-  // Of one run nothing but its largest is known.
-  const std::vector<Fairness> one = fairness(study_of_runs({runs[0]}), study_scores(study));
-  CHECK(one[0].best);
-  CHECK_FALSE(one[1].best);
+  CHECK(section.json["tied"]["ahead"].is_null());
+  CHECK(section.json["behind"]["ahead"]["score"] == "best");
+  // Of one run who is larger.
+  const std::vector<Fairness> one = fairness(study_of_runs({runs[1]}), study_scores(study));
+  CHECK(one[0].best());
+  CHECK_FALSE(one[1].best());
+  CHECK(one[3].best());
+}
+
+TEST_CASE("a score without a correlation in the hard trainings is compared in the others only") {
+  std::vector<Run> runs;
+  for (const std::uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+    const bool hard = seed > 3;
+    const double drop = 0.01 * static_cast<double>(seed);
+    runs.push_back(run_with(
+        seed, {{"everywhere", hard ? std::vector<Json>{3, 2, 1, 4 + drop} : ascending},
+               {"easy", hard ? std::vector<Json>{1, 1, 1, 1} : std::vector<Json>{1, 2, 4, 3 + drop}}}));
+  }
+  const Study study = study_of_runs(runs);
+  const std::vector<Fairness> found = fairness(study, study_scores(study));
+  CHECK(found[1].pearson->mean > found[0].pearson->mean);
+  CHECK(found[0].best());
+  CHECK_FALSE(found[1].best());
+  CHECK(found[1].ahead->score == 0);
 }
 
 TEST_CASE("the summary shows truth and attacks where there are any") {

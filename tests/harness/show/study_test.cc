@@ -85,16 +85,17 @@ TEST_CASE("a study of several settings and numbers of agents") {
   runs[0].summary["versions"]["fedval"] = "1";
   const Files files = files_of(runs);
   check_tables(files.markdown);
-  for (const char* part :
-       {"# 6 runs of 2 settings\n", "Built from: fedval 1 and 0; compiler 12.\n", "## Summary\n", "N = 3 ",
-        "### mean gain\n", "### gain spread\n", "### Spearman\n", "## Scores under attack\n", "## Cost\n",
-        "n = 3 runs a setting", "](<study-pearson.svg>)", "](<study-attacks.svg>)"})
+  for (const char* part : {"# 6 runs of 2 settings\n", "Wall time of the runs together: 6 min 3 s.\n",
+                           "Built from: fedval 1 and 0; compiler 12.\n", "## Summary\n", "N = 3 ",
+                           "### Pearson loss\n", "### mean gain\n", "### gain spread\n", "### download min\n",
+                           "### Spearman\n", "## Scores under attack\n", "## Cost\n", "n = 3 runs a setting",
+                           "](<study-pearson.svg>)", "](<study-attacks.svg>)"})
     CHECK_MESSAGE(contains(files.markdown, part), part);
   CHECK_FALSE(contains(files.markdown, "retrained coalitions\n"));  // the section's heading
   std::vector<std::string> keys;
   for (const auto& [key, value] : files.json.items()) keys.push_back(key);
-  CHECK(keys == std::vector<std::string>{"runs", "versions", "settings", "summary", "methods", "scores",
-                                         "attacks", "cost"});
+  CHECK(keys == std::vector<std::string>{"runs", "wall_seconds", "versions", "settings", "summary", "methods",
+                                         "scores", "attacks", "cost"});
   CHECK(files.json["runs"][4].dump() == R"({"folder":"run & 4","setting":"N = 5","seed":2})");
   CHECK(files.json["settings"][1]["seeds"].dump() == "[1,2,3]");
   CHECK(files.json["versions"].dump() == R"({"fedval":["1","0"],"compiler":"12"})");
@@ -151,6 +152,13 @@ TEST_CASE("the terminal shows the same text without plots") {
   CHECK(out.str().size() < whole.size());
 }
 
+TEST_CASE("the folder of a study's files is made") {
+  const Temporary folder;
+  const auto paths = written(folder, {made_up({.agents = 3, .rounds = 1, .scores = 1})});
+  write_study(paths, folder / "some" / "where" / "study");
+  CHECK(contains(read(folder / "some" / "where" / "study.md"), "# 1 run"));
+}
+
 TEST_CASE("a study that fails leaves what was there, and nothing else") {
   const Temporary folder;
   Run run = made_up({.agents = 2, .rounds = 1, .scores = 1});
@@ -165,8 +173,8 @@ TEST_CASE("a study that fails leaves what was there, and nothing else") {
   setenv("PATH", "/nowhere", 1);
   CHECK(contains(complaint_of([&] { write_study(paths, folder / "study"); }), "gnuplot"));
   setenv("PATH", path.c_str(), 1);
-  CHECK(
-      contains(complaint_of([&] { write_study(paths, (folder / "none") / "study"); }), "cannot be written"));
+  CHECK(contains(complaint_of([&] { write_study(paths, (folder / "study.md") / "in" / "study"); }),
+                 "study.md/in: cannot be made: "));
   CHECK(complaint_of([&] { write_study({}, folder / "study"); }) == "no run folder was given");
   CHECK(read(folder / "study.md") == "old");
   const auto files = [&] {
