@@ -48,6 +48,8 @@ Updates rescale(const Situation& s, const AttackSettings& settings) {
   return {sent};
 }
 
+Updates honest(const Situation& s, const AttackSettings&) { return {own_update(s).clone()}; }
+
 Updates duplicate(const Situation& s, const AttackSettings&) {
   return {own_update(s).clone(), own_update(s).clone()};
 }
@@ -93,6 +95,7 @@ struct Kind {
   std::string_view name;
   Updates (*updates)(const Situation&, const AttackSettings&);  // the first one under the attacker's own name
   Poison poison = {};
+  bool overclaims = false;  // says that it has more samples than it has
 };
 
 constexpr std::array kinds{
@@ -104,6 +107,7 @@ constexpr std::array kinds{
     Kind{"sign_flip", sign_flip},
     Kind{"sign_random", sign_random},
     Kind{"rescale", rescale},
+    Kind{"overclaim", honest, {}, true},
     Kind{"duplicate", duplicate},
     Kind{"copy", copy},
     Kind{"sybil", sybil},
@@ -157,11 +161,13 @@ ClientId owner_of(const ClientId& name) { return name.text().substr(0, name.text
 
 std::vector<Upload> forge(std::string_view kind, const Situation& situation, const AttackSettings& settings) {
   const Upload& own = situation.honest[situation.attacker];
-  const Updates updates = find(kind).updates(situation, settings);
+  const Kind& way = find(kind);
+  const Updates updates = way.updates(situation, settings);
+  const double samples = own.samples * (way.overclaims ? settings.factor : 1);
   std::vector<Upload> uploads;
   for (const Tensor& update : updates)
     uploads.push_back({uploads.empty() ? own.id : alias_of(own.id, uploads.size() + 1), update,
-                       own.samples / static_cast<double>(updates.size())});
+                       samples / static_cast<double>(updates.size())});
   return uploads;
 }
 

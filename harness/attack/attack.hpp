@@ -9,6 +9,7 @@
 //   sign_flip       -u
 //   sign_random     |u| with random signs, + and - equally likely
 //   rescale         f u
+//   overclaim       u, said to come from f times the samples
 //   duplicate       u under its own name and under a second one
 //   copy            the update of the agent with the most samples among the others, the first of equals
 //   sybil           u + n_k under `identities` names, n_k Gaussian of length r ||u||, r^2 = 1 / .94 - 1
@@ -27,7 +28,8 @@
 // or with g = 0, mixed_replay sends u. For u = 0 noise relative to u is 0, and so is what is scaled to its
 // length.
 //
-// Every attacker claims the samples it has, also for what it took elsewhere; several names claim equal parts.
+// Every other attacker claims the samples it has, also for what it took elsewhere; several names claim equal
+// parts.
 #pragma once
 
 #include <cstddef>

@@ -187,15 +187,33 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "What a coalition's model is worth: its accuracy, or minus its mean loss.");
 
   visit(KeyName{"attack", "kinds"}, s.attack.kinds,
-        Choices{{"uniform_noise", "gaussian_noise", "zero",          "replay",
-                 "label_flip",    "sign_flip",      "sign_random",   "rescale",
-                 "duplicate",     "copy",           "sybil",         "inflate",
-                 "mixed_replay",  "few_samples",    "spanned_noise", "spanned_few_samples",
-                 "flatten",       "loose_sybil",    "spanned_sybil", "whitened_replay",
-                 "forge",         "collusion"},
+        Choices{{"uniform_noise",
+                 "gaussian_noise",
+                 "zero",
+                 "replay",
+                 "label_flip",
+                 "sign_flip",
+                 "sign_random",
+                 "rescale",
+                 "overclaim",
+                 "duplicate",
+                 "copy",
+                 "sybil",
+                 "inflate",
+                 "mixed_replay",
+                 "few_samples",
+                 "spanned_noise",
+                 "spanned_few_samples",
+                 "flatten",
+                 "loose_sybil",
+                 "spanned_sybil",
+                 "whitened_replay",
+                 "forge",
+                 "collusion"},
                 0},
         "What attackers send: noise, nothing, the last global update, an update trained on flipped "
-        "labels, minus theirs, theirs with random signs, theirs times attack.factor, theirs twice, "
+        "labels, minus theirs, theirs with random signs, theirs times attack.factor, theirs with "
+        "attack.factor times the samples, theirs twice, "
         "another agent's, theirs under several names, theirs with noise in the final layer, a mixture "
         "with the last global update, or one trained on a few examples with noise; and what is made to "
         "deceive scores, see docs/studies.md.");
@@ -206,7 +224,7 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
       "after the other; inside = all of them attack at once with the one kind, and training suffers it.");
   visit(KeyName{"attack", "noise"}, s.attack.noise, above_0,
         "Length of noise, relative to what it takes the place of or is added to.");
-  visit(KeyName{"attack", "factor"}, s.attack.factor, above_0, "rescale: times this.");
+  visit(KeyName{"attack", "factor"}, s.attack.factor, above_0, "rescale, overclaim: times this.");
   visit(KeyName{"attack", "identities"}, s.attack.identities, Count{2, 1000},
         "sybil, loose_sybil, spanned_sybil, collusion: names of the attacker.");
 

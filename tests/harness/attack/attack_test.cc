@@ -44,6 +44,15 @@ TEST_CASE("copy: the update of whoever has the most among the others, with the a
   CHECK(scene.sent("copy").count_nonzero().item().toLong() == 0);
 }
 
+TEST_CASE("overclaim: u, said to come from more samples than there are") {
+  const Scene scene;
+  const std::vector<Upload> uploads = scene.send("overclaim");
+  REQUIRE(uploads.size() == 1);
+  CHECK(uploads[0].id == 2);
+  CHECK(uploads[0].update.equal(scene.own()));
+  CHECK(uploads[0].samples == 2.5 * 30);
+}
+
 TEST_CASE("duplicate: u under two names, each with half of the samples") {
   const Scene scene;
   const std::vector<Upload> uploads = scene.send("duplicate");
