@@ -84,6 +84,16 @@ std::vector<Direction> stretches(random::Law law, const random::Key& key, std::s
 
 inline double one(const Generated&) { return 1; }
 
+/// The step's directions. Error when the law does not give what it said.
+inline Draw draw_directions(const Directions& directions, std::size_t dimension, const random::Key& key) {
+  if (dimension == 0) fail("zeroth_order: x has no entries");
+  Draw draw = directions.draw(dimension, key);
+  if (draw.probes.size() != directions.count || draw.weighed().size() != directions.count)
+    fail("zeroth_order: the ", directions.name, " law gave ", draw.probes.size(), " directions of ",
+         directions.count);
+  return draw;
+}
+
 inline std::vector<Direction> rows_of(linalg::Matrix<double> matrix) {
   const auto shared = std::make_shared<const linalg::Matrix<double>>(std::move(matrix));
   std::vector<Direction> rows;

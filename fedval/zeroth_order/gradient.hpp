@@ -128,16 +128,6 @@ inline double checked_smoothing(double smoothing) {
   return smoothing;
 }
 
-/// The step's directions. Error when the law does not give what it said.
-inline Draw draw_directions(const Directions& directions, std::size_t dimension, const random::Key& key) {
-  if (dimension == 0) fail("zeroth_order: x has no entries");
-  Draw draw = directions.draw(dimension, key);
-  if (draw.probes.size() != directions.count || draw.weighed().size() != directions.count)
-    fail("zeroth_order: the ", directions.name, " law gave ", draw.probes.size(), " directions of ",
-         directions.count);
-  return draw;
-}
-
 }  // namespace detail
 
 /// An estimator that goes from step to step: new directions at each, and the values of the step before for

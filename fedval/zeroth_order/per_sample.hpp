@@ -4,7 +4,7 @@
 //   x: [B, ...],  f(x): B values;  row b of the estimate is f_b's gradient at x_b, along directions of its
 //   own
 //
-// B gradients for the calls of one. Directions shared by a batch would make the errors of its rows one error.
+// B gradients for the calls of one.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fedval/zeroth_order/gradient.hpp"
+#include "fedval/zeroth_order/sample_probes.hpp"
 
 namespace fedval::zeroth_order {
 
@@ -60,26 +61,6 @@ std::vector<double> sample_values(const Values& found, std::size_t batch, const 
   return values;
 }
 
-/// out = x + displacement times each sample's direction, x and out of B rows.
-inline void displace_rows(const TensorView& x, double displacement, std::span<const Direction> directions,
-                          const MutableTensorView& out) {
-  const std::size_t d = x.size() / directions.size();
-  std::vector<double> all(x.size());
-  fedval::detail::for_each_index(directions.size(), x.size(), [&](std::size_t b) {
-    read(directions[b], 0, std::span(all).subspan(b * d, d));
-  });
-  if (x.device() != nullptr) {
-    const MutableTensorView moved = zeros_like(x);
-    moved.write(0, all);
-    const std::array<double, 2> weights{1, displacement};
-    const std::array<TensorView, 2> terms{x, moved};
-    return fedval::combine(weights, terms, 0, out);
-  }
-  const std::array<double, 2> weights{1, displacement};
-  const std::array<TensorView, 2> terms{x, all};
-  fedval::combine(weights, terms, 0, out);
-}
-
 }  // namespace detail
 
 /// The gradients of the B functions at the rows of x, B its first extent. Options as for gradient(); `step`
@@ -99,16 +80,11 @@ requires BatchObjective<F, X> PerSampleGradient<X> per_sample_gradient(F&& f, co
   check_finite(view, "zeroth_order: x");
   const auto batch = static_cast<std::size_t>(view.shape()[0]);
   const std::size_t d = view.size() / batch, m = options.directions.count;
-  if (step >= std::uint64_t{1} << 32 || batch >= std::uint64_t{1} << 32)
-    fail("zeroth_order: a step or a batch beyond 2^32");
 
-  std::vector<Draw> draws(batch);
-  fedval::detail::for_each_index(batch, batch * m * d, [&](std::size_t b) {
-    draws[b] = detail::draw_directions(options.directions, d, {options.seed, step << 32 | b});
-  });
+  const SampleProbes probes(options.directions, batch, d, options.seed, step);
   PerSampleGradient<X> result{fedval::clone(x), {}, {}, 0, difference.queries(m), 0};
   result.smoothing = options.smoothing ? detail::checked_smoothing(*options.smoothing)
-                                       : default_smoothing(difference, draws[0], view);
+                                       : default_smoothing(difference, probes.draw(0), view);
   result.queries = result.calls * batch;
   if (options.budget != nullptr) options.budget->take(result.queries);
 
@@ -116,12 +92,8 @@ requires BatchObjective<F, X> PerSampleGradient<X> per_sample_gradient(F&& f, co
   const Sample sample = detail::samples(options.seed, step, 1, true).front();
   std::vector<std::vector<double>> values(batch);
   for (const detail::Place& place : detail::places(difference, m, result.smoothing)) {
-    if (place.displacement != 0) {
-      std::vector<Direction> directions;
-      directions.reserve(batch);
-      for (const Draw& draw : draws) directions.push_back(draw.probes[place.direction]);
-      detail::displace_rows(x, place.displacement, directions, point);
-    }
+    if (place.displacement != 0)
+      probes.displace(x, place.direction, std::vector<double>(batch, place.displacement), point);
     std::vector<double> found;
     if constexpr (requires { f(point, sample); }) {
       found = detail::sample_values(f(std::as_const(point), sample), batch, place);
@@ -131,17 +103,12 @@ requires BatchObjective<F, X> PerSampleGradient<X> per_sample_gradient(F&& f, co
     for (std::size_t b = 0; b < batch; ++b) values[b].push_back(found[b]);
   }
 
-  result.slopes.resize(batch);
-  if (difference.asks_point()) result.values.resize(batch);
-  std::vector<double> gradients(view.size());
-  fedval::detail::for_each_index(batch, batch * m * d, [&](std::size_t b) {
-    if (difference.asks_point()) result.values[b] = values[b].front();
+  for (const std::vector<double>& each : values) {
+    if (difference.asks_point()) result.values.push_back(each.front());
     std::vector<double> stencils;
-    result.slopes[b] = slopes(difference, values[b], {}, result.smoothing, stencils);
-    const WeightedSum sum = combine(options.combination, draws[b], result.slopes[b], d);
-    zeroth_order::accumulate(sum.weights, sum.directions, 0, std::span(gradients).subspan(b * d, d));
-  });
-  MutableTensorView(result.gradient).write(0, gradients);
+    result.slopes.push_back(slopes(difference, each, {}, result.smoothing, stencils));
+  }
+  probes.gradient(options.combination, result.slopes, result.gradient);
   return result;
 }
 
