@@ -2,6 +2,8 @@
 // fedval/tensor/eigen.hpp, xtensor.hpp, torch.hpp.
 #pragma once
 
+#include "fedval/black_box/communication.hpp"
+#include "fedval/black_box/estimator.hpp"
 #include "fedval/contribution/class_alignment.hpp"
 #include "fedval/contribution/completed_shapley.hpp"
 #include "fedval/contribution/confirmed_entropy.hpp"
