@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <span>
 
 #include "fedval/random/philox.hpp"
@@ -15,27 +16,30 @@ namespace fedval::harness {
 /// The learning rate of a round (from 0):
 ///   exponential  lr decay^round
 ///   cosine       final + (lr - final) (1 + cos(pi round / rounds)) / 2
-///   constant     lr
+///   constant, cosine_in_round  lr
 double learning_rate_of(const TrainingSettings& settings, std::size_t round);
 
 /// Optimiser steps of an agent with so many examples; a straggler does a share of them, one at least.
 std::size_t steps_of(const TrainingSettings& settings, std::size_t samples, double share = 1);
 
-/// So many steps on the mean cross-entropy of batches of the agent's examples, reshuffled every epoch; the
-/// last batch of an epoch may be smaller. `draws` gives the order and the dropout. Counts finished steps in
-/// `counter`.
-///
-///   sgd   v <- momentum v + g,  w <- w - lr v
-///   adam  m <- .9 m + .1 g,  s <- .999 s + .001 g^2,
-///         w <- w - lr (m / (1 - .9^t)) / (sqrt(s / (1 - .999^t)) + 1e-8)
-///
-/// Both with g + weight_decay w for g; v, m, s and t start afresh at every call.
-///
-/// `flipped`: with label C - 1 - y for y, as a label-flipping attacker does. Error when LibTorch refuses a
-/// batch.
+/// The draws of one agent in one round, apart from every other use of the seed.
+random::Key training_key(std::uint64_t seed, std::size_t agent, std::size_t round);
+
+struct TrainOptions {
+  /// With label C - 1 - y for y, as a label-flipping attacker does.
+  bool flipped = false;
+  /// Adds to the network's gradient what is not in the examples; called with the number of the step, from 0.
+  std::function<void(FlatNetwork&, std::size_t)> regularise = {};
+};
+
+/// So many steps on the mean cross-entropy of batches of the agent's examples, reshuffled every epoch, by an
+/// Optimiser made anew; how an epoch is cut, `training.batches` says. `draws` gives the order and the
+/// dropout. In epoch e of E cosine_in_round goes with lr (1 + cos(pi e / E)) / 2, all others with lr. Counts
+/// finished steps in `counter`. Error when LibTorch refuses a batch.
 void train(FlatNetwork& network, const Batches& batches, const Examples& examples,
            std::span<const std::size_t> shard, const TrainingSettings& settings, double learning_rate,
-           std::size_t steps, random::Key draws, std::atomic<std::size_t>& counter, bool flipped = false);
+           std::size_t steps, random::Key draws, std::atomic<std::size_t>& counter,
+           const TrainOptions& options = {});
 
 /// What a network in evaluation mode makes of some examples.
 struct Counted {

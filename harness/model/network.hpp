@@ -1,9 +1,4 @@
 // A network as the federation sees it: logits out, and all that training changes in one flat vector.
-//
-//   state = (parameters | buffers)
-//
-// Every parameter, and every running statistic that is a floating-point buffer, is a view into that vector,
-// so a model is copied, subtracted and aggregated as one tensor, and nothing has to be gathered or scattered.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -17,6 +12,7 @@
 #include "fedval/random/sequence.hpp"
 #include "harness/config/settings.hpp"
 #include "harness/data/dataset.hpp"
+#include "harness/model/flat_module.hpp"
 
 namespace fedval::harness {
 
@@ -51,7 +47,7 @@ struct FinalLayer {
   std::int64_t bias_begin = -1;  ///< -1: no bias
 };
 
-/// A network whose parameters and buffers live in one flat tensor.
+/// A network whose parameters and buffers live in one flat tensor; what is not said here, FlatModule says.
 class FlatNetwork {
  public:
   explicit FlatNetwork(std::shared_ptr<Network> network);
@@ -60,26 +56,22 @@ class FlatNetwork {
   void train(bool on) { network_->train(on); }
   void draw_from(random::Key key) { network_->draw_from(key); }
 
-  /// The D parameters, then the B buffers; writing to it changes the network.
-  const at::Tensor& state() const { return state_; }
-  /// The D parameters, a view.
-  const at::Tensor& parameters() const { return parameters_; }
-  /// The gradient of the last backward pass, laid out as the parameters; zeroed by the caller.
-  const at::Tensor& gradient() const { return gradient_; }
-  std::int64_t dimension() const { return parameters_.numel(); }
-  std::int64_t buffers() const { return state_.numel() - parameters_.numel(); }
+  const at::Tensor& state() const { return flat_.state(); }
+  const at::Tensor& parameters() const { return flat_.parameters(); }
+  const at::Tensor& gradient() const { return flat_.gradient(); }
+  std::int64_t dimension() const { return flat_.dimension(); }
+  std::int64_t buffers() const { return flat_.buffers(); }
+  std::vector<at::Tensor> tensors(const at::Tensor& flat) const { return flat_.tensors(flat); }
   const FinalLayer& final_layer() const { return final_; }
 
   /// The final layer's weight (classes x features) inside a vector laid out as the parameters; a view.
   at::Tensor final_weight(const at::Tensor& flat) const;
   /// Its bias (classes); undefined where there is none.
   at::Tensor final_bias(const at::Tensor& flat) const;
-  /// All tensors of such a vector, in the order of the network; views.
-  std::vector<at::Tensor> tensors(const at::Tensor& flat) const;
 
  private:
   std::shared_ptr<Network> network_;
-  at::Tensor state_, parameters_, gradient_;
+  FlatModule flat_;
   FinalLayer final_;
 };
 

@@ -73,11 +73,11 @@ at::Tensor TfCnn::forward(const at::Tensor& images) {
   return fc2_->forward(at::relu(fc1_->forward(x.flatten(1))));
 }
 
-SmallCnn::SmallCnn(std::int64_t channels, std::int64_t classes)
-    : conv1_(torch::nn::Conv2dOptions(channels, 16, 5).stride(2)),
-      conv2_(torch::nn::Conv2dOptions(16, 32, 3).stride(2)),
-      fc1_(512, 64),
-      fc2_(64, classes) {
+SmallCnn::SmallCnn(std::int64_t channels, std::int64_t classes, std::int64_t width)
+    : conv1_(torch::nn::Conv2dOptions(channels, width, 5).stride(2)),
+      conv2_(torch::nn::Conv2dOptions(width, 2 * width, 3).stride(2)),
+      fc1_(32 * width, 4 * width),
+      fc2_(4 * width, classes) {
   register_module("conv1", conv1_);
   register_module("conv2", conv2_);
   register_module("fc1", fc1_);
