@@ -2,6 +2,9 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+
+#include "harness/blackbox/runs.hpp"
 #include "harness/partition/picture.hpp"
 #include "harness/report/table.hpp"
 #include "harness/report/wording.hpp"
@@ -47,6 +50,9 @@ void dry_run(const Settings& asked, const Places& places, std::ostream& out) {
       << "About " << fixed(peak_memory_mib() + states, 0) << " MiB of memory: " << fixed(peak_memory_mib(), 0)
       << " for the program, the data and " << laboratory.workers.count() << " networks at work, "
       << fixed(states, 0) << " for the agents' models and updates.\n"
+      << (std::ranges::any_of(settings.methods.run, distils)
+              ? "Methods that distil take longer: steps of generators and distillation are not counted.\n"
+              : "")
       << "Nothing was run and nothing was written.\n"
       << std::flush;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fedval/error.hpp"
+#include "harness/blackbox/runs.hpp"
 #include "harness/federation/coalition_cache.hpp"
 #include "harness/federation/coalition_training.hpp"
 #include "harness/federation/run.hpp"
@@ -137,7 +138,8 @@ class Experiment {
     run_.reset();
   }
 
-  std::unique_ptr<Run> make_run(const std::string& name) {
+  std::unique_ptr<MethodRun> make_run(const std::string& name) {
+    if (distils(name)) return make_distillation_run(name, laboratory_.federation);
     return std::make_unique<Run>(laboratory_.federation, make_method(name, laboratory_.settings),
                                  [&] { return make_readers(laboratory_.settings); });
   }
@@ -229,7 +231,8 @@ class Experiment {
       results.truth = TruthResult{*coalitions_, std::move(shapley.accuracy), std::move(shapley.loss)};
     }
     for (std::size_t i = 0; i < results_.size(); ++i)
-      results.methods.push_back({methods()[i], credit_name(methods()[i]), results_[i]});
+      results.methods.push_back(
+          {methods()[i], distils(methods()[i]) ? "data share" : credit_name(methods()[i]), results_[i]});
     return results;
   }
 
@@ -259,7 +262,7 @@ class Experiment {
   std::vector<double> alone_;  // standalone accuracies, once they are known
   std::vector<std::string> alone_notes_;
   std::vector<RunResult> results_;  // of the methods that are done
-  std::unique_ptr<Run> run_;        // of the next one, once it has begun
+  std::unique_ptr<MethodRun> run_;  // of the next one, once it has begun
   RunFolder::Lengths lengths_;
   double seconds_before_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

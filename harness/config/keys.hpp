@@ -37,6 +37,9 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   const Count any, positive{1};
   const Real above_0, from_0{.includes_low = true}, fraction{.high = 1, .includes_low = true},
       decay{.high = 1, .includes_high = true}, share{.high = 1, .includes_low = true, .includes_high = true};
+  const Choice models{{"mnist_cnn", "cifar_cnn", "tf_cnn", "mlp", "small_cnn", "text_cnn", "resnet18",
+                       "resnet34", "resnet50", "vit_small", "vit_b16"}};
+  const Count width{1, 4096};
 
   visit(KeyName{"", "name"}, s.name,
         Text{"letters, digits, '.', '_' and '-', with no '.' in front", is_folder_name},
@@ -89,10 +92,7 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   visit(KeyName{"noise", "feature_deviation"}, s.noise.feature_deviation, from_0,
         "Standard deviation of the Gaussian noise in their pixels; 1 = the whole range of a pixel.");
 
-  visit(KeyName{"model", "name"}, s.model.name,
-        Choice{{"mnist_cnn", "cifar_cnn", "tf_cnn", "mlp", "small_cnn", "text_cnn", "resnet18", "resnet34",
-                "resnet50", "vit_small", "vit_b16"}},
-        "The network.");
+  visit(KeyName{"model", "name"}, s.model.name, models, "The network.");
   visit(KeyName{"model", "norm"}, s.model.norm, Choice{{"batch", "group"}},
         "resnet: what normalises the channels; batch keeps running statistics, which the server averages.");
   visit(KeyName{"model", "groups"}, s.model.groups, positive,
@@ -101,6 +101,8 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
       KeyName{"model", "stem"}, s.model.stem, Choice{{"cifar", "imagenet"}},
       "resnet: the first layers; cifar = 3 x 3 at full resolution, imagenet = 7 x 7 and pooling, a sixteenth "
       "of the positions.");
+  visit(KeyName{"model", "width"}, s.model.width, width,
+        "small_cnn: channels of its first layer; the others grow with it.");
   visit(KeyName{"model", "embedding"}, s.model.embedding, Count{1, 65536},
         "text_cnn: numbers that stand for a word.");
   visit(KeyName{"model", "kernels"}, s.model.kernels, Count{1, 65536}, "text_cnn: kernels of a branch.");
@@ -121,8 +123,11 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "What makes a step of a gradient; made anew by every agent in every round.");
   visit(KeyName{"training", "learning_rate"}, s.training.learning_rate, above_0,
         "Step size in the first round.");
-  visit(KeyName{"training", "schedule"}, s.training.schedule, Choice{{"exponential", "cosine", "constant"}},
-        "How the learning rate falls from round to round.");
+  visit(
+      KeyName{"training", "schedule"}, s.training.schedule,
+      Choice{{"exponential", "cosine", "constant", "cosine_in_round"}},
+      "How the learning rate falls from round to round; cosine_in_round: from epoch to epoch of each round, "
+      "towards 0.");
   visit(KeyName{"training", "learning_rate_decay"}, s.training.learning_rate_decay, decay,
         "exponential: the learning rate is multiplied by this after each round.");
   visit(KeyName{"training", "final_learning_rate"}, s.training.final_learning_rate, from_0,
@@ -150,10 +155,32 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "Rounds between checkpoints, from which `resume` goes on; 0 = none.");
 
   visit(KeyName{"methods", "run"}, s.methods.run,
-        Choices{{"fedavg", "fedavg_uniform", "fedopt", "qffl", "afl", "cffl", "rffl", "residual", "shapfed",
-                 "cgsv", "cgsv_exact", "cgsv_euclidean", "cgsv_authors_code", "spectral_fed", "spectral_fuse",
-                 "spectral_fuse_reference", "gated_entropy", "confirmed_entropy", "verified_entropy"}},
-        "The methods compared, each from the same start on the same data.");
+        Choices{{"fedavg",
+                 "fedavg_uniform",
+                 "fedopt",
+                 "qffl",
+                 "afl",
+                 "cffl",
+                 "rffl",
+                 "residual",
+                 "shapfed",
+                 "cgsv",
+                 "cgsv_exact",
+                 "cgsv_euclidean",
+                 "cgsv_authors_code",
+                 "spectral_fed",
+                 "spectral_fuse",
+                 "spectral_fuse_reference",
+                 "gated_entropy",
+                 "confirmed_entropy",
+                 "verified_entropy",
+                 "fedzge",
+                 "fedmd",
+                 "feddf",
+                 "dense",
+                 "fedgen"}},
+        "The methods compared, each from the same start on the same data. From fedzge on what clients know "
+        "travels as answers, see [black_box]; scores are not read on their rounds.");
 
   visit(KeyName{"scores", "read"}, s.scores.read,
         Choices{{"data_size",
@@ -273,6 +300,63 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   visit(KeyName{"rffl", "grace_rounds"}, s.rffl.grace_rounds, any, "Rounds before anyone is dropped.");
   visit(KeyName{"rffl", "threshold"}, s.rffl.threshold, share,
         "Times 1 / N: agents of less reputation are dropped.");
+
+  visit(KeyName{"black_box", "client_models"}, s.black_box.client_models, Choices{models.choices, 0, true},
+        "fedzge, fedmd: the clients' networks, dealt in turn; empty = model.name for all.");
+  visit(KeyName{"black_box", "client_widths"}, s.black_box.client_widths, Counts{width, 0, true},
+        "fedzge, fedmd: their model.width, dealt in turn; empty = model.width for all.");
+  visit(KeyName{"black_box", "samples"}, s.black_box.samples, positive,
+        "Samples that a generator makes in a round, B; of public data, those that are asked about.");
+  visit(KeyName{"black_box", "noise"}, s.black_box.noise, positive, "Numbers of noise in a sample, nz.");
+  visit(
+      KeyName{"black_box", "estimator"}, s.black_box.estimator,
+      Choice{{"chain", "per_sample", "scalar", "reference"}},
+      "fedzge: what the answers are made into; chain = zeroth order through the clients only; per_sample = a "
+      "loss for each sample; scalar = one number for the batch; reference = that, divided by B, as the "
+      "authors' "
+      "code has it.");
+  visit(KeyName{"black_box", "queries"}, s.black_box.queries, positive,
+        "fedzge: points around each sample that clients are asked about, q.");
+  visit(KeyName{"black_box", "directions"}, s.black_box.directions,
+        Choice{{"orthogonal", "hadamard", "rademacher", "sphere"}},
+        "fedzge: where these points lie; hadamard and rademacher are the same bits on every machine.");
+  visit(KeyName{"black_box", "epsilon"}, s.black_box.epsilon, above_0,
+        "fedzge: how far a point is from its sample, whose pixels are in [-1, 1].");
+  visit(KeyName{"black_box", "sending"}, s.black_box.sending, Choice{{"seed", "points"}},
+        "fedzge: what travels; seed = eight bytes that clients make the points from.");
+  visit(KeyName{"black_box", "ensemble"}, s.black_box.ensemble, Choice{{"size", "class"}},
+        "How clients' answers are weighed: by their examples, or by those of the class that was ordered.");
+  visit(KeyName{"black_box", "temperature"}, s.black_box.temperature, above_0,
+        "Of the adversarial loss and of distillation, T.");
+  visit(KeyName{"black_box", "adversarial"}, s.black_box.adversarial, from_0,
+        "Factor of the adversarial loss, b1: samples that the global model does not know yet.");
+  visit(KeyName{"black_box", "diversity"}, s.black_box.diversity, from_0,
+        "Factor of the diversity loss, b2: other samples from other noise.");
+  visit(KeyName{"black_box", "information"}, s.black_box.information, from_0,
+        "Factor of the information loss, b3: all classes alike.");
+  visit(KeyName{"black_box", "generator_steps"}, s.black_box.generator_steps, positive,
+        "Steps of the generator in a round; in fedzge each asks about samples of its own.");
+  visit(KeyName{"black_box", "generator_learning_rate"}, s.black_box.generator_learning_rate, above_0,
+        "Its step size in a round's first step (Adam, made anew every round).");
+  visit(KeyName{"black_box", "server_steps"}, s.black_box.server_steps, any,
+        "Steps of the global model towards the ensemble's answers in a round, each on all samples.");
+  visit(KeyName{"black_box", "client_steps"}, s.black_box.client_steps, any,
+        "fedzge, fedmd: the same of each client.");
+  visit(KeyName{"black_box", "distillation_learning_rate"}, s.black_box.distillation_learning_rate, above_0,
+        "Step size of these first steps (Adam, made anew every round, falling as a cosine).");
+  visit(KeyName{"black_box", "answers"}, s.black_box.answers, Choice{{"logits", "top1", "label"}},
+        "fedzge, fedmd: what clients tell; top1 = the likeliest class and its probability, label = the class "
+        "alone.");
+  visit(KeyName{"black_box", "answer_noise"}, s.black_box.answer_noise, from_0,
+        "Standard deviation of Gaussian noise that clients add to their logits before they answer.");
+  visit(KeyName{"black_box", "query_budget"}, s.black_box.query_budget, any,
+        "Images that a client answers in a run, at most; 0 = any number. A client that has no answer left "
+        "trains "
+        "on, and the round goes on without it.");
+  visit(KeyName{"black_box", "images_a_pass"}, s.black_box.images_a_pass, positive,
+        "Images that go through a client's network at once: what its memory holds.");
+  visit(KeyName{"black_box", "public_samples"}, s.black_box.public_samples, any,
+        "fedmd, feddf: held-out examples, without their labels, that everyone has, the first ones; 0 = all.");
 }
 
 }  // namespace fedval::harness

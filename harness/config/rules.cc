@@ -51,7 +51,7 @@ std::optional<Objection> Choice::check(std::string_view value) const {
 
 std::string Choices::describe() const {
   return (fewest > 0 ? "one or more of " : "none or more of ") + joined_quoted(choices) +
-         ", each at most once";
+         (repeats ? "" : ", each at most once");
 }
 
 std::optional<Objection> Choices::check(const std::vector<std::string>& values) const {
@@ -61,7 +61,7 @@ std::optional<Objection> Choices::check(const std::vector<std::string>& values) 
     const std::string index = "[" + std::to_string(element) + "]";
     if (const auto objection = Choice{choices}.check(*value))
       return Objection{index + objection->text, element};
-    if (std::find(values.begin(), value, *value) != value)
+    if (!repeats && std::find(values.begin(), value, *value) != value)
       return Objection{index + " is " + in_quotes(*value) + " again, each may be listed once", element};
   }
   return std::nullopt;

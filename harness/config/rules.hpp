@@ -70,10 +70,11 @@ struct Choice {
   std::optional<Objection> check(std::string_view value) const;
 };
 
-/// A list of different words out of a few.
+/// A list of words out of a few.
 struct Choices {
   std::vector<std::string_view> choices;
   std::size_t fewest = 1;  ///< entries
+  bool repeats = false;    ///< whether a word may be listed again
 
   std::string describe() const;
   std::optional<Objection> check(const std::vector<std::string>& values) const;

@@ -51,6 +51,7 @@ struct ModelSettings {
   std::string norm = "batch";
   std::size_t groups = 32;
   std::string stem = "cifar";
+  std::size_t width = 16;
   std::size_t embedding = 300;
   std::size_t kernels = 128;
   std::vector<std::size_t> kernel_widths = {3, 4, 5};
@@ -188,6 +189,35 @@ struct RfflSettings {
   bool operator==(const RfflSettings&) const = default;
 };
 
+/// Federated learning with clients that only answer queries, and its rivals: table [black_box].
+struct BlackBoxSettings {
+  std::vector<std::string> client_models = {};
+  std::vector<std::size_t> client_widths = {};
+  std::size_t samples = 64;
+  std::size_t noise = 100;
+  std::string estimator = "chain";
+  std::size_t queries = 5;
+  std::string directions = "orthogonal";
+  double epsilon = 1e-3;
+  std::string sending = "seed";
+  std::string ensemble = "size";
+  double temperature = 5;
+  double adversarial = 1;
+  double diversity = 1;
+  double information = 1;
+  std::size_t generator_steps = 1;
+  double generator_learning_rate = 0.001;
+  std::size_t server_steps = 10;
+  std::size_t client_steps = 10;
+  double distillation_learning_rate = 0.01;
+  std::string answers = "logits";
+  double answer_noise = 0;
+  std::size_t query_budget = 0;
+  std::size_t images_a_pass = 512;
+  std::size_t public_samples = 0;
+  bool operator==(const BlackBoxSettings&) const = default;
+};
+
 /// One experiment. describe_settings() tells what each member means.
 struct Settings {
   std::string name = "experiment";
@@ -214,6 +244,7 @@ struct Settings {
   AflSettings afl = {};
   CfflSettings cffl = {};
   RfflSettings rffl = {};
+  BlackBoxSettings black_box = {};
   bool operator==(const Settings&) const = default;
 };
 

@@ -69,6 +69,20 @@ at::Tensor Batches::inputs(const Examples& examples, std::span<const std::size_t
   return batch;
 }
 
+at::Tensor Batches::slope() const {
+  at::Tensor slope = at::empty({signed_size(value_.size()), 1, 1});
+  for (std::size_t c = 0; c < value_.size(); ++c)
+    slope.data_ptr<float>()[c] = (value_[c][255] - value_[c][0]) / 2;
+  return slope;
+}
+
+at::Tensor Batches::normalised(const at::Tensor& images) const {
+  at::Tensor middle = at::empty({signed_size(value_.size()), 1, 1});
+  for (std::size_t c = 0; c < value_.size(); ++c)
+    middle.data_ptr<float>()[c] = (value_[c][255] + value_[c][0]) / 2;
+  return images.mul(slope()).add(middle);
+}
+
 at::Tensor Batches::labels(const Examples& examples, std::span<const std::size_t> indices) {
   at::Tensor labels = at::empty({signed_size(indices.size())}, at::kLong);
   auto* label = labels.data_ptr<std::int64_t>();

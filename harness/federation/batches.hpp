@@ -31,6 +31,11 @@ class Batches {
 
   /// (batch, channels, height, width) floats, or (batch, length) int64, of the examples at `indices`.
   at::Tensor inputs(const Examples& examples, std::span<const std::size_t> indices) const;
+  /// The same of made images: (batch, channels, height, width) floats in [-1, 1], where -1 is pixel 0 and 1
+  /// is pixel 255.
+  at::Tensor normalised(const at::Tensor& images) const;
+  /// d normalised / d image, of each channel: (channels, 1, 1).
+  at::Tensor slope() const;
   /// Their labels, int64.
   static at::Tensor labels(const Examples& examples, std::span<const std::size_t> indices);
 

@@ -50,6 +50,7 @@ Settings deciding(Settings settings) {
   settings.afl = defaults.afl;
   settings.cffl = defaults.cffl;
   settings.rffl = defaults.rffl;
+  settings.black_box = defaults.black_box;
   return settings;
 }
 

@@ -13,12 +13,6 @@ namespace fedval::harness {
 
 namespace {
 
-/// The draws of one agent in one round, apart from every other use of the seed.
-random::Key training_key(std::uint64_t seed, std::size_t agent, std::size_t round) {
-  constexpr std::uint64_t tag = 0x7366;  // "sf"
-  return {seed, (tag << 48) | (std::uint64_t{agent} << 24) | round};
-}
-
 std::vector<std::size_t> range(std::size_t begin, std::size_t end) {
   std::vector<std::size_t> indices(end - begin);
   std::iota(indices.begin(), indices.end(), begin);
@@ -114,7 +108,7 @@ std::vector<at::Tensor> Federation::train_all(const std::vector<Task>& tasks, st
     try {
       train(network, batches_, data_.train, shard_of(task), settings_.training,
             learning_rate_of(settings_.training, round), steps(order[place]),
-            training_key(settings_.seed, task.who.agent, round), counter, task.flipped);
+            training_key(settings_.seed, task.who.agent, round), counter, {task.flipped, task.regularise});
     } catch (const Error& error) {
       fail("client ", agent.id, ": ", error.what());
     }

@@ -33,9 +33,10 @@ class Federation {
   /// What an agent starts from in a round, and what it trains on.
   struct Task {
     Participant who;
-    at::Tensor state;          ///< parameters and buffers
-    bool flipped = false;      ///< with label C - 1 - y for y
-    std::size_t examples = 0;  ///< the first ones of its shard; 0: all
+    at::Tensor state;                                                ///< parameters and buffers
+    bool flipped = false;                                            ///< with label C - 1 - y for y
+    std::size_t examples = 0;                                        ///< the first ones of its shard; 0: all
+    std::function<void(FlatNetwork&, std::size_t)> regularise = {};  ///< as TrainOptions
   };
 
   /// Error when the settings ask for more test examples than there are, or for a model that does not exist or
@@ -45,7 +46,12 @@ class Federation {
              const std::optional<Normalisation>& normalisation = std::nullopt);
 
   const Settings& settings() const { return settings_; }
+  const Dataset& data() const { return data_; }
+  const Batches& batches() const { return batches_; }
+  Workers& workers() { return workers_; }
   const std::vector<Agent>& agents() const { return agents_; }
+  /// The part that models are tested on, and how many of its examples, the first ones.
+  const Examples& tested() const { return tested_; }
   std::size_t test_samples() const { return test_samples_; }
   std::int64_t dimension() const { return networks_.front().dimension(); }
   std::int64_t buffers() const { return networks_.front().buffers(); }

@@ -280,6 +280,8 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
     fail("round ", t + 1, ": ", error.what());
   }
   average_buffers(round, arrived);
+  add(result_.bytes, "models",
+      static_cast<double>(8 * arrived.honest.size()) * static_cast<double>(whole(before).numel()));
   last_update_ = models_.server.sub(before);
   note_downloads(arrived);
   for (const std::string& note : method_->take_notes())
@@ -288,7 +290,7 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
   ++result_.rounds;
   if (done() || (t + 1) % settings.evaluation.every == 0)
     record.server_accuracy = federation_.accuracies({whole(models_.server)})[0];
-  result_.server_accuracy = record.server_accuracy.value_or(result_.server_accuracy);
+  note_accuracy(record, result_);
   record.seconds = seconds_since(round_start) - reading_seconds;
   result_.seconds += record.seconds;
   result_.training_seconds += record.training_seconds;

@@ -14,30 +14,31 @@
 #include "harness/federation/attacked.hpp"
 #include "harness/federation/federation.hpp"
 #include "harness/federation/method.hpp"
+#include "harness/federation/method_run.hpp"
 #include "harness/federation/run_result.hpp"
 #include "harness/federation/uploads.hpp"
 
 namespace fedval::harness {
 
-class Run {
+class Run : public MethodRun {
  public:
   /// The federation must outlive it; `readers` makes a new set of the same readers at every call.
   Run(Federation& federation, std::unique_ptr<Method> method, const std::function<Readers()>& readers);
 
-  std::size_t rounds() const { return result_.rounds; }
-  bool done() const { return rounds() == federation_.settings().training.rounds; }
+  std::size_t rounds() const override { return result_.rounds; }
+  bool done() const override { return rounds() == federation_.settings().training.rounds; }
 
   /// One round more; counts optimiser steps in `counter`. An agent whose update is not finite is left out of
   /// the round and named in the record. Error when nobody's update can be used, naming them all, and from a
   /// reader or the method.
-  RoundRecord next(std::atomic<std::size_t>& counter);
+  RoundRecord next(std::atomic<std::size_t>& counter) override;
 
   /// Tests everyone's model. To be called when done.
-  RunResult finish();
+  RunResult finish() override;
 
   /// Everything that the next round depends on, and the result so far. Reading: into a run of the same
   /// federation and method.
-  void fields(Archive& archive);
+  void fields(Archive& archive) override;
 
  private:
   class RoundContext;

@@ -1,6 +1,23 @@
 #include "harness/federation/run_result.hpp"
 
+#include <algorithm>
+
 namespace fedval::harness {
+
+void add(std::vector<Figure>& figures, const std::string& name, double value) {
+  const auto place = std::ranges::find(figures, name, &Figure::name);
+  if (place == figures.end()) {
+    figures.push_back({name, value});
+  } else {
+    place->value += value;
+  }
+}
+
+void note_accuracy(const RoundRecord& record, RunResult& result) {
+  if (!record.server_accuracy) return;
+  result.server_accuracy = *record.server_accuracy;
+  result.best_server_accuracy = std::max(result.best_server_accuracy, *record.server_accuracy);
+}
 
 // Not in an unnamed namespace: Archive finds these by their arguments' namespace.
 static void fields(Archive& archive, RunResult::Reader& reader) {
@@ -23,9 +40,15 @@ static void fields(Archive& archive, RunResult::Download& download) {
   archive.field("rounds", download.rounds);
 }
 
+static void fields(Archive& archive, Figure& figure) {
+  archive.field("name", figure.name);
+  archive.field("value", figure.value);
+}
+
 void fields(Archive& archive, RunResult& result) {
   archive.field("rounds", result.rounds);
   archive.field("server accuracy", result.server_accuracy);
+  archive.field("best server accuracy", result.best_server_accuracy);
   archive.field("agent accuracy", result.agent_accuracy);
   archive.field("agent loss", result.agent_loss);
   archive.field("downloads", result.downloads);
@@ -36,6 +59,9 @@ void fields(Archive& archive, RunResult& result) {
   archive.field("seconds", result.seconds);
   archive.field("training seconds", result.training_seconds);
   archive.field("valuation seconds", result.valuation_seconds);
+  archive.field("bytes", result.bytes);
+  archive.field("split", result.split);
+  archive.field("answered", result.answered);
 }
 
 }  // namespace fedval::harness

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,14 @@
 #include "harness/checkpoint/archive.hpp"
 
 namespace fedval::harness {
+
+/// A number and what it is.
+struct Figure {
+  std::string name;
+  double value = 0;
+};
+/// Adds to the figure of that name, the last one where it is new.
+void add(std::vector<Figure>& figures, const std::string& name, double value);
 
 /// What one round left behind.
 struct RoundRecord {
@@ -31,9 +40,10 @@ struct RoundRecord {
   std::vector<ClientId> stragglers = {};       ///< those of them that did a part of their steps
   std::vector<Refused> refused = {};           ///< whose updates were not, and why
   std::vector<ReaderScores> readers = {};      ///< several names of one attacker are one
-  double seconds = 0;            ///< of the whole round, evaluation included, the readers left out
-  double training_seconds = 0;   ///< of the agents' training
-  double valuation_seconds = 0;  ///< of the method's step: scoring, weighing, aggregating, rewarding
+  double seconds = 0;                ///< of the whole round, evaluation included, the readers left out
+  double training_seconds = 0;       ///< of the agents' training
+  double valuation_seconds = 0;      ///< of the method's step: scoring, weighing, aggregating, rewarding
+  std::vector<Figure> figures = {};  ///< what only this method has: losses of a generator
 };
 
 /// What a run found.
@@ -59,7 +69,8 @@ struct RunResult {
   };
 
   std::size_t rounds = 0;
-  double server_accuracy = 0;
+  double server_accuracy = 0;                      ///< after the last round
+  double best_server_accuracy = 0;                 ///< of the rounds that were evaluated
   std::vector<double> agent_accuracy, agent_loss;  ///< of the model each agent ends with
   std::map<ClientId, Download> downloads;          ///< of the agents that ever took part
   std::map<ClientId, double> credit;  ///< of the agents that ever took part, under all of their names
@@ -67,7 +78,13 @@ struct RunResult {
   std::vector<Attack> attacks;
   std::vector<std::string> notes;
   double seconds = 0, training_seconds = 0, valuation_seconds = 0;
+  std::vector<Figure> bytes;   ///< sent between server and agents, by what the messages carry
+  std::vector<Figure> split;   ///< seconds, of the phases of a round
+  std::uint64_t answered = 0;  ///< images that agents were asked about
 };
 void fields(Archive& archive, RunResult& result);
+
+/// Keeps the accuracy of a round that was evaluated.
+void note_accuracy(const RoundRecord& record, RunResult& result);
 
 }  // namespace fedval::harness

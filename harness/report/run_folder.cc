@@ -53,6 +53,12 @@ Json downloads(const Results& results, const RunResult& run) {
   return {{"energy", values(results, energy)}, {"entries", values(results, entries)}};
 }
 
+Json figures(const std::vector<Figure>& figures) {
+  Json object = Json::object();
+  for (const Figure& figure : figures) object[figure.name] = figure.value;
+  return object;
+}
+
 Json attacks(const Results& results, const RunResult& run) {
   Json list = Json::array();
   for (const RunResult::Attack& attack : run.attacks) {
@@ -95,6 +101,7 @@ Json summary(const Results& results) {
           {"pearson_with_standalone", optional(against_standalone(results, reader.scores))}};
     methods[method.name] = {
         {"server_accuracy", run.server_accuracy},
+        {"best_server_accuracy", run.best_server_accuracy},
         {"agent_accuracy", run.agent_accuracy},
         {"agent_loss", run.agent_loss},
         {"download", downloads(results, run)},
@@ -106,6 +113,9 @@ Json summary(const Results& results) {
         {"seconds", run.seconds},
         {"training_seconds", run.training_seconds},
         {"valuation_seconds", run.valuation_seconds},
+        {"split", figures(run.split)},
+        {"bytes", figures(run.bytes)},
+        {"images_answered", run.answered},
         {"notes", run.notes}};
   }
   Json all{{"name", results.settings.name},
@@ -218,7 +228,8 @@ void RunFolder::round(const std::string& method, const RoundRecord& record) {
                        {"refused", refused},
                        {"seconds", record.seconds},
                        {"training_seconds", record.training_seconds},
-                       {"valuation_seconds", record.valuation_seconds}}
+                       {"valuation_seconds", record.valuation_seconds},
+                       {"figures", figures(record.figures)}}
                       .dump() +
                   "\n");
   std::string lines;

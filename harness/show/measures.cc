@@ -37,7 +37,7 @@ Value least(const std::vector<std::optional<double>>& values) {
   return found;
 }
 
-constexpr std::array<Measure, 14> all{{
+constexpr std::array<Measure, 16> all{{
     {"accuracy mean", "Test accuracy of the model an agent ends with, mean over the agents.", 4, "",
      [](const RunData&, const RunMethod& m) -> Value { return mean(m.agent_accuracy); }},
     {"accuracy max", "The largest of these accuracies.", 4, "",
@@ -46,6 +46,8 @@ constexpr std::array<Measure, 14> all{{
      }},
     {"server accuracy", "Test accuracy of the server's model after the last round.", 4, "",
      [](const RunData&, const RunMethod& m) -> Value { return m.server_accuracy; }},
+    {"best accuracy", "The best of its rounds, chosen on the test set itself: what a reported best hides.", 4,
+     "", [](const RunData&, const RunMethod& m) { return m.best_server_accuracy; }},
     {"Pearson credit", "Pearson correlation of the agents' credit with their standalone accuracy.", 3, "",
      [](const RunData& run, const RunMethod& m) { return agreement(run, m.credit).pearson; }},
     {"Spearman credit", "Spearman's rank correlation of the same.", 3, "",
@@ -82,6 +84,13 @@ constexpr std::array<Measure, 14> all{{
      3, "", [](const RunData&, const RunMethod& m) { return least(m.download_energy); }},
     {"seconds", "Wall-clock time of all rounds, without the scores that are only read.", 1, "",
      [](const RunData&, const RunMethod& m) -> Value { return m.seconds; }},
+    {"sent", "Between server and agents, both ways, all rounds; 1 MB = 1,000,000 bytes.", 2, " MB",
+     [](const RunData&, const RunMethod& m) -> Value {
+       if (m.bytes.empty()) return std::nullopt;
+       double sum = 0;
+       for (const auto& [what, bytes] : m.bytes) sum += bytes;
+       return sum / 1e6;
+     }},
     {"valuation", "Share of that time that went into scoring, weighing, aggregating and rewarding.", 2, " %",
      [](const RunData&, const RunMethod& m) -> Value {
        if (m.seconds > 0) return 100 * m.valuation_seconds / m.seconds;

@@ -57,6 +57,7 @@ struct RunAttack {
 struct RunMethod {
   std::string name;
   double server_accuracy = 0;
+  std::optional<double> best_server_accuracy = {};  ///< nothing where the run was made before it was kept
   std::vector<double> agent_accuracy;
   std::vector<double> agent_loss = {};  ///< empty where the run was made before it was kept
   /// Of the server's step, mean over the agent's rounds (RunResult::Download); empty as agent_loss is, and
@@ -67,6 +68,8 @@ struct RunMethod {
   std::vector<ScoreTrack> scores;
   std::vector<RunAttack> attacks = {};
   double seconds = 0, training_seconds = 0, valuation_seconds = 0;
+  std::vector<std::pair<std::string, double>> split = {};  ///< seconds of a round's phases, over all rounds
+  std::vector<std::pair<std::string, double>> bytes = {};  ///< sent, by what the messages carry
   std::vector<std::string> notes;
   std::vector<RunRound> rounds;  ///< ascending, at least one
 };

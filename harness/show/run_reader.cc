@@ -110,6 +110,13 @@ RunMethod read_method(const RunData& run, const std::string& name, const JsonPla
         {.name = score, .of_agent = std::vector<std::vector<ScorePoint>>(run.agents.size())});
     if (const auto seconds = entry.find("seconds")) method.scores.back().seconds = seconds->number();
   }
+  if (const auto best = place.find("best_server_accuracy")) method.best_server_accuracy = best->number();
+  const auto figures = [&](const char* key, std::vector<std::pair<std::string, double>>& into) {
+    if (const auto found = place.find(key))
+      for (const auto& [figure, value] : found->members()) into.emplace_back(figure, value.number());
+  };
+  figures("split", method.split);
+  figures("bytes", method.bytes);
   if (const auto loss = place.find("agent_loss"))
     method.agent_loss = one_each(run, *loss, &JsonPlace::number);
   if (const auto download = place.find("download")) {

@@ -59,6 +59,12 @@ std::vector<Plot> plots_of(const Findings& found, const fs::path& prefix) {
                             "Pearson correlation of each score with standalone accuracy: mean over seeds and "
                             "its 95 % interval, cut at 1, by setting.",
                             pearson_plot(found.study, found.scores)));
+  if (found.study.settings.size() > 1)
+    plots.push_back(
+        plot_of(prefix, "-accuracy.svg",
+                "Test accuracy of the server's model after the last round: mean over seeds and its "
+                "95 % interval, cut at 1, by method.",
+                accuracy_plot(found.study)));
   if (!found.attacks.kinds.empty() && !found.attacks.scores.empty())
     plots.push_back(plot_of(prefix, "-attacks.svg",
                             "What an attacker earns, relative to its honest twin: blue below 1, white 1, "

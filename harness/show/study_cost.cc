@@ -1,6 +1,7 @@
 #include "harness/show/study_cost.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/report/table.hpp"
 #include "harness/show/markdown.hpp"
@@ -32,6 +33,40 @@ std::string cell(const RunCosts& found, int digits, const std::string& unit, std
 
 OrderedJson json_of(const RunCosts& found) {
   return {{"median", rounded(found.median)}, {"values", rounded(found.values)}};
+}
+
+using Figures = std::vector<std::pair<std::string, double>>;
+
+/// A table of figures that methods give names of their own to; a column for each name, nothing where no
+/// method has one.
+void add_figures(const Study& study, const std::vector<std::string>& methods, const std::string& title,
+                 const std::string& key, const std::string& note, int digits, double scale,
+                 Figures RunMethod::*figures, StudySection& section) {
+  std::vector<std::string> names;
+  for (const RunData& run : study.runs)
+    for (const RunMethod& method : run.methods)
+      for (const auto& [name, value] : method.*figures)
+        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  if (names.empty()) return;
+  std::vector<std::string> header{"method"};
+  header.insert(header.end(), names.begin(), names.end());
+  MarkdownTable table(header);
+  for (const std::string& method : methods) {
+    std::vector<std::string> row{method};
+    for (const std::string& name : names) {
+      const RunCosts found = costs(study, [&](const RunData& run) -> std::optional<double> {
+        const RunMethod* of = find_method(run, method);
+        if (of == nullptr) return std::nullopt;
+        for (const auto& [figure, value] : of->*figures)
+          if (figure == name) return value * scale / static_cast<double>(of->rounds.size());
+        return std::nullopt;
+      });
+      row.push_back(cell(found, digits, "", study.runs.size()));
+      section.json[key][method][name] = json_of(found);
+    }
+    table.add(row);
+  }
+  section.markdown += "\n" + markdown_part("### " + title, table.text(), note);
 }
 
 }  // namespace
@@ -105,6 +140,13 @@ StudySection cost_section(const Study& study, const StudyCosts& found) {
                            medians +
                                " Valuation: share of the method's wall-clock time, without scores that are "
                                "only read, that went into scoring, weighing, aggregating and rewarding.");
+  add_figures(study, found.methods, "Of phases", "milliseconds_of_phases",
+              medians + " Milliseconds a round, of methods whose rounds have such phases.", 1, 1000,
+              &RunMethod::split, section);
+  add_figures(
+      study, found.methods, "Bytes", "kilobytes",
+      medians + " Kilobytes (1,000 bytes) a round that all clients and the server sent, by what they carry.",
+      2, 1e-3, &RunMethod::bytes, section);
   return section;
 }
 

@@ -12,9 +12,9 @@ namespace fedval::harness {
 namespace {
 
 // Ranks and times have their own sections.
-constexpr std::array<std::string_view, 10> shown{
-    "accuracy mean", "accuracy max", "server accuracy", "Pearson accuracy", "Pearson loss",
-    "mean gain",     "gain spread",  "entries min",     "download min",     "Pearson credit"};
+constexpr std::array<std::string_view, 12> shown{
+    "accuracy mean", "accuracy max", "server accuracy", "best accuracy", "Pearson accuracy", "Pearson loss",
+    "mean gain",     "gain spread",  "entries min",     "download min",  "Pearson credit",   "sent"};
 
 OverSeeds measured(const Study& study, const Group& setting, const Measure& measure,
                    const std::string& name) {
@@ -47,6 +47,7 @@ StudySection methods_section(const Study& study) {
     const Measure& measure = *std::ranges::find(measures(), name, &Measure::name);
     OrderedJson& json = section.json[std::string(name)] = OrderedJson::object();
     MarkdownTable table(header);
+    bool there = false;  // runs that were made before a number was kept have no table of it
     for (const std::string& method : study_methods(study)) {
       std::vector<std::string> row{method};
       for (std::size_t g = 0; g < study.settings.size(); ++g) {
@@ -55,9 +56,11 @@ StudySection methods_section(const Study& study) {
         row.push_back(
             written(cell.interval, measure.digits, std::string(measure.unit), "\u00B1", setting.runs.size()));
         json[method][study.names[g]] = json_of(cell);
+        there = there || cell.interval.has_value();
       }
       table.add(row);
     }
+    if (!there) continue;
     section.markdown += "\n### " + markdown_text(name) + "\n\n" + markdown_paragraph(measure.meaning) + "\n" +
                         table.text() + "\n" + markdown_paragraph(seeds_note(study));
   }

@@ -55,17 +55,23 @@ long shade(double ratio) {
   return colour;
 }
 
-}  // namespace
+/// Means with intervals: a row for each of some things, a colour for each of others.
+struct Forest {
+  std::string id, title, description, axis;
+  double least = 0;  ///< that there can be; the axis begins at the least interval's end
+  std::vector<std::string> rows, series;
+};
 
-std::string pearson_plot(const Study& study, const ScoreAgreements& found) {
-  const std::size_t settings = study.settings.size();
-  const double apart = 0.8 / static_cast<double>(settings);
+template <class Cell>
+std::string forest_plot(const Forest& forest, const Cell& cell) {
+  const std::size_t count = forest.series.size();
+  const double apart = 0.8 / static_cast<double>(count);
   double least = 1;
   std::string data, plots;
-  for (std::size_t g = 0; g < settings; ++g) {
+  for (std::size_t g = 0; g < count; ++g) {
     std::string points;
-    for (std::size_t s = 0; s < found.scores.size(); ++s) {
-      const std::optional<Interval>& interval = found.pearson[s][g].interval;
+    for (std::size_t s = 0; s < forest.rows.size(); ++s) {
+      const std::optional<Interval> interval = cell(s, g);
       if (!interval) continue;
       const double half = interval->half_width.value_or(0);
       least = std::min(least, interval->mean - half);
@@ -78,11 +84,11 @@ std::string pearson_plot(const Study& study, const ScoreAgreements& found) {
     data += name + " <<END\n" + points + "END\n";
     plots += (plots.empty() ? "plot " : ", ") + name + " using 1:2:3 with xerrorbars lw 1.3 ps 0.6 lt " +
              colour + " pt " + std::to_string(markers[g % markers.size()]) + " title " +
-             gnuplot_text(shortened(study.names[g], 60));
+             gnuplot_text(shortened(forest.series[g], 60));
   }
   if (plots.empty()) plots = "plot NaN notitle";  // axes without points
   std::string lines;
-  for (std::size_t s = 1; s < found.scores.size(); ++s) {
+  for (std::size_t s = 1; s < forest.rows.size(); ++s) {
     const std::string y = number(static_cast<double>(s) - 0.5);
     lines += "set arrow from graph 0, first " + y + " to graph 1, first " + y +
              " nohead lc rgb '#cccccc' lw 0.6\n";
@@ -91,19 +97,55 @@ std::string pearson_plot(const Study& study, const ScoreAgreements& found) {
       "set colorsequence podo\nset border 1 lc rgb '#555555' lw 0.8\nset tics nomirror textcolor rgb "
       "'#333333'\n"
       "set grid x lt 1 lc rgb '#e3e3e3' lw 0.6\nset errorbars 0\nset format x '%g'\n"
-      "set xlabel 'Pearson correlation with standalone accuracy'\nset xrange [" +
-      number(std::max(-1.0, std::floor(10 * least - 0.2) / 10)) + ":1.01]\n" + rows(found.scores) +
+      "set xlabel " +
+      gnuplot_text(forest.axis) + "\nset xrange [" +
+      number(std::max(forest.least, std::floor(10 * least - 0.2) / 10)) + ":1.01]\n" + rows(forest.rows) +
       "set key outside top center horizontal Left reverse samplen 1.5 spacing 1.3\n" + lines + data + plots +
       "\n";
-  const double row = std::max(24.0, 8.0 * static_cast<double>(settings) + 6);
-  return svg_file({.id = "pearson",
+  const double row = std::max(24.0, 8.0 * static_cast<double>(count) + 6);
+  return svg_file({.id = forest.id,
                    .width = width,
-                   .height = static_cast<std::size_t>(100 + 18 * static_cast<double>((settings + 2) / 3) +
-                                                      row * static_cast<double>(found.scores.size())),
-                   .title = "Scores against standalone accuracy",
-                   .description = "Mean Pearson correlation of each score with standalone accuracy in each "
-                                  "setting, with 95 % intervals over seeds."},
+                   .height = static_cast<std::size_t>(100 + 18 * static_cast<double>((count + 2) / 3) +
+                                                      row * static_cast<double>(forest.rows.size())),
+                   .title = forest.title,
+                   .description = forest.description},
                   script);
+}
+
+}  // namespace
+
+std::string pearson_plot(const Study& study, const ScoreAgreements& found) {
+  return forest_plot(
+      {.id = "pearson",
+       .title = "Scores against standalone accuracy",
+       .description = "Mean Pearson correlation of each score with standalone accuracy in each "
+                      "setting, with 95 % intervals over seeds.",
+       .axis = "Pearson correlation with standalone accuracy",
+       .least = -1,
+       .rows = found.scores,
+       .series = study.names},
+      [&](std::size_t s, std::size_t g) { return found.pearson[s][g].interval; });
+}
+
+std::string accuracy_plot(const Study& study) {
+  const std::vector<std::string> methods = study_methods(study);
+  return forest_plot({.id = "accuracy",
+                      .title = "Accuracy of the server's model",
+                      .description = "Mean test accuracy of the server's model after the last round of each "
+                                     "method in each setting, with 95 % intervals over seeds.",
+                      .axis = "test accuracy of the server's model after the last round",
+                      .least = 0,
+                      .rows = study.names,
+                      .series = methods},
+                     [&](std::size_t g, std::size_t m) {
+                       return over_setting(study, study.settings[g],
+                                           [&](const RunData& run) -> std::optional<double> {
+                                             const RunMethod* method = find_method(run, methods[m]);
+                                             return method ? std::optional(method->server_accuracy)
+                                                           : std::nullopt;
+                                           })
+                           .interval;
+                     });
 }
 
 std::string attack_plot(const AttackResults& found) {

@@ -45,7 +45,7 @@ TEST_CASE("settings: unknown keys and tables") {
        "t.toml:2: unknown table \"colours\"; the tables are data, partition, noise, model, training, "
        "participation, evaluation, checkpoint, methods, scores, validation, attack, truth, cgsv, "
        "spectral_fed, "
-       "fedopt, qffl, afl, cffl, rffl"},
+       "fedopt, qffl, afl, cffl, rffl, black_box"},
       {"[checkpoint.head]\n",
        "t.toml:1: unknown table \"checkpoint.head\"; the keys of [checkpoint] are every"},
       {"\"a\\nb\" = 1",
@@ -126,7 +126,8 @@ TEST_CASE("settings: texts that are not accepted") {
       "\"shapfed\", "
       "\"cgsv\", \"cgsv_exact\", \"cgsv_euclidean\", \"cgsv_authors_code\", \"spectral_fed\", "
       "\"spectral_fuse\", "
-      "\"spectral_fuse_reference\", \"gated_entropy\", \"confirmed_entropy\", \"verified_entropy\"";
+      "\"spectral_fuse_reference\", \"gated_entropy\", \"confirmed_entropy\", \"verified_entropy\", "
+      "\"fedzge\", \"fedmd\", \"feddf\", \"dense\", \"fedgen\"";
   check({
       {"[partition]\nkind = \"pwo\"",
        "t.toml:2: partition.kind is \"pwo\", must be one of \"uni\", \"iid\", \"pow\", \"step_quantity\", "

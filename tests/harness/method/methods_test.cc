@@ -3,6 +3,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "harness/attack/attack.hpp"
+#include "harness/blackbox/runs.hpp"
 #include "harness/data/registry.hpp"
 #include "harness/method/readers.hpp"
 #include "harness/model/network.hpp"
@@ -116,7 +117,9 @@ TEST_CASE(
       CHECK(quotes == 2 * (names.size() + 1));
     }
   };
-  accepted("[methods]\nrun = [\"?\"]", method_names());
+  std::vector<std::string> methods = method_names();
+  for (const std::string& name : distillation_names()) methods.push_back(name);
+  accepted("[methods]\nrun = [\"?\"]", methods);
   accepted("[scores]\nread = [\"?\"]", reader_names());
   accepted("[attack]\nkinds = [\"?\"]", attack_kinds());
   accepted("[partition]\nkind = \"?\"", partition_names());

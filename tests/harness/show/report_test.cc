@@ -101,15 +101,18 @@ TEST_CASE("one run: tables, figures and their numbers") {
   run.summary["methods"]["cgsv"]["server_accuracy"] = 0.625;
   run.summary["methods"]["cgsv"]["seconds"] = 8;
   run.summary["methods"]["cgsv"]["valuation_seconds"] = 0.5;
+  run.summary["methods"]["cgsv"]["best_server_accuracy"] = 0.75;
+  run.summary["methods"]["cgsv"]["bytes"] = {{"models", 1.5e6}, {"heads", 64000}};
   const std::string page = page_of({run});
   check_page(page);
   // Pearson 12.5 / sqrt(5 x 38.75) = .898 of credit; of accuracies: deviations -1 -1 3 -1 and -3 -1 1 3, so
   // 4 / sqrt(12 x 20) = .258; their ranks 2 2 4 2 give the same. Gains .4 .3 .3 .1: mean .275, and deviations
   // .125 .025 .025 -.175 with the mean square .011875.
   CHECK(contains(page,
-                 "<th scope='row'>cgsv</th><td>0.5250</td><td>0.6000</td><td>0.6250</td><td>0.898</td>"
+                 "<th scope='row'>cgsv</th><td>0.5250</td><td>0.6000</td><td>0.6250</td><td>0.7500</td>"
+                 "<td>0.898</td>"
                  "<td>1.000</td><td>0.258</td><td>0.258</td><td>-</td><td>0.2750</td><td>0.1090</td><td>-</"
-                 "td><td>-</td><td>8.0</td>"
+                 "td><td>-</td><td>8.0</td><td>1.56 MB</td>"
                  "<td>6.25 %</td></tr>"));
   CHECK(contains(page, "Pearson 0.898, Spearman 1.000"));
   CHECK(contains(page, "Pearson -, Spearman -"));  // all end with the same accuracy under fedavg

@@ -83,13 +83,19 @@ TEST_CASE("a study of several settings and numbers of agents") {
       runs.push_back(
           with_attack(made_up({.agents = agents, .rounds = 2, .scores = 2, .seed = seed}), agents));
   runs[0].summary["versions"]["fedval"] = "1";
+  Json& first = runs[0].summary["methods"]["cgsv"];
+  first["agent_loss"] = {0.5, 0.4, 0.3};
+  first["download"] = {{"energy", {0.9, 1.0, 1.0}}, {"entries", {0.5, 0.6, 1.0}}};
+  first["split"] = {{"queries", 3.0}};
+  first["bytes"] = {{"seed", 16000}};
   const Files files = files_of(runs);
   check_tables(files.markdown);
-  for (const char* part : {"# 6 runs of 2 settings\n", "Wall time of the runs together: 6 min 3 s.\n",
-                           "Built from: fedval 1 and 0; compiler 12.\n", "## Summary\n", "N = 3 ",
-                           "### Pearson loss\n", "### mean gain\n", "### gain spread\n", "### download min\n",
-                           "### Spearman\n", "## Scores under attack\n", "## Cost\n", "n = 3 runs a setting",
-                           "](<study-pearson.svg>)", "](<study-attacks.svg>)"})
+  for (const char* part :
+       {"# 6 runs of 2 settings\n", "Wall time of the runs together: 6 min 3 s.\n",
+        "Built from: fedval 1 and 0; compiler 12.\n", "## Summary\n", "N = 3 ", "### Pearson loss\n",
+        "### mean gain\n", "### gain spread\n", "### download min\n", "### Spearman\n",
+        "## Scores under attack\n", "## Cost\n", "n = 3 runs a setting", "](<study-pearson.svg>)",
+        "](<study-attacks.svg>)", "](<study-accuracy.svg>)", "### sent\n", "### Of phases\n", "### Bytes\n"})
     CHECK_MESSAGE(contains(files.markdown, part), part);
   CHECK_FALSE(contains(files.markdown, "retrained coalitions\n"));  // the section's heading
   std::vector<std::string> keys;
@@ -100,6 +106,8 @@ TEST_CASE("a study of several settings and numbers of agents") {
   CHECK(files.json["settings"][1]["seeds"].dump() == "[1,2,3]");
   CHECK(files.json["versions"].dump() == R"({"fedval":["1","0"],"compiler":"12"})");
   CHECK(files.json["methods"]["server accuracy"]["cgsv"]["N = 3"]["values"].size() == 3);
+  CHECK(files.json["cost"]["milliseconds_of_phases"]["cgsv"]["queries"]["median"] == 1500);  // of two rounds
+  CHECK(files.json["cost"]["kilobytes"]["cgsv"]["seed"]["median"] == 8);
   for (const std::string& svg : {files.pearson, files.attacks}) {
     CHECK(svg.starts_with("<svg xmlns='http://www.w3.org/2000/svg'"));
     CHECK(contains(svg, "CGSV psi"));
@@ -115,6 +123,9 @@ TEST_CASE("one run, and runs with little in them") {
   CHECK(contains(one.markdown, "# 1 run of 1 setting\n"));
   CHECK(contains(one.markdown, "| all runs |"));
   CHECK(one.attacks.empty());
+  for (const char* part :
+       {"### Pearson loss", "### download min", "### sent", "### Of phases", "accuracy.svg"})
+    CHECK_FALSE_MESSAGE(contains(one.markdown, part), part);
   CHECK_FALSE(one.json.contains("attacks"));
   CHECK_FALSE(contains(one.markdown, " \u00B1 0"));
   const Files bare = files_of({made_up({.agents = 1, .rounds = 1, .scores = 0})});

@@ -1,0 +1,37 @@
+// The clients of a run that only answer.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "harness/blackbox/local_client.hpp"
+#include "harness/blackbox/panel.hpp"
+
+namespace fedval::harness {
+
+class AnsweringClients {
+ public:
+  /// One in this process for each agent; the federation must outlive them. Error from their networks.
+  explicit AnsweringClients(Federation& federation);
+  /// Others, one for each agent, that must outlive this; they are neither tested nor saved. Error when there
+  /// are not as many.
+  AnsweringClients(Federation& federation, std::vector<BlackBox*> boxes);
+
+  /// The participants of a round, ready to be asked.
+  Panel panel(const std::vector<Participant>& participants, RoundRecord& record, RunResult& result) const;
+  /// They train for a round, from 0.
+  void train(Panel& panel, std::size_t round, std::atomic<std::size_t>& counter);
+  /// All on the part that the settings name for evaluation.
+  std::vector<Tested> test();
+  void fields(Archive& archive);
+
+ private:
+  Federation& federation_;
+  std::vector<std::unique_ptr<LocalClient>> local_;
+  std::vector<BlackBox*> boxes_;
+};
+
+/// Agents of a panel's members.
+std::vector<std::size_t> agents_of(const Panel& panel);
+
+}  // namespace fedval::harness

@@ -1,0 +1,120 @@
+#include "harness/blackbox/fedgen.hpp"
+
+#include <ATen/ops/linear.h>
+#include <ATen/ops/zeros.h>
+#include <torch/utils.h>
+
+#include "fedval/black_box/losses.hpp"
+#include "fedval/tensor/torch.hpp"
+#include "harness/blackbox/batch_draws.hpp"
+#include "harness/blackbox/tensors.hpp"
+#include "harness/federation/optimiser.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+constexpr std::uint64_t server_tag = 0x6667, client_tag = 0x6668;
+
+random::Key key_of(std::uint64_t tag, std::uint64_t seed, std::size_t agent, std::size_t round,
+                   std::size_t step) {
+  constexpr std::uint64_t most_steps = 1 << 20;
+  return {seed ^ (tag << 48), (std::uint64_t{agent} << 44) | (std::uint64_t{round} * most_steps + step)};
+}
+
+FeatureGenerator made_for(const Federation& federation) {
+  torch::manual_seed(federation.settings().seed);  // as networks draw their starts
+  const FinalLayer& final = federation.network().final_layer();
+  return {final.features, final.classes, static_cast<std::int64_t>(federation.settings().black_box.noise)};
+}
+
+}  // namespace
+
+FedGen::FedGen(Federation& federation)
+    : DistillationRun(federation), generator_(made_for(federation)), flat_(generator_) {}
+
+void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord& record,
+                      std::atomic<std::size_t>& counter) {
+  generator_.train(false);
+  // Before the first round the generator knows nothing that is worth learning.
+  const Regularisers regularisers = [&](std::size_t agent) -> std::function<void(FlatNetwork&, std::size_t)> {
+    if (result().rounds == 0) return {};
+    return
+        [this, agent](FlatNetwork& network, std::size_t step) { add_feature_gradient(network, agent, step); };
+  };
+  OpenModels models;
+  phase("client training", [&] {
+    models = train_open(federation(), participants, server().state().clone(), record, result(), counter,
+                        regularisers);
+  });
+  add(result().bytes, "generator",
+      static_cast<double>(participants.size()) * 4 * static_cast<double>(flat_.state().numel()));
+  add(result().bytes, "class counts",
+      static_cast<double>(participants.size()) * 4 * static_cast<double>(federation().data().classes));
+  {
+    const torch::NoGradGuard no_grad;
+    server().state().copy_(average(federation(), models));
+  }
+  phase("generator", [&] { improve_generator(models, record); });
+}
+
+void FedGen::improve_generator(const OpenModels& models, RoundRecord& record) {
+  const BlackBoxSettings& black_box = settings().black_box;
+  const black_box::EnsembleWeights alpha = weights(models.agents, true);
+  const std::size_t classes = federation().data().classes;
+  generator_.train(true);
+  Optimiser optimiser({.optimiser = "adam"}, flat_.parameters());
+  for (std::size_t step = 0; step < black_box.generator_steps; ++step) {
+    const BatchDraws draws = draw_batch(key_of(server_tag, settings().seed, 0, result().rounds, step),
+                                        black_box.samples, black_box.noise, classes);
+    flat_.gradient().zero_();
+    const at::Tensor features = generator_.forward(draws.noise, draws.class_tensor);
+    const at::Tensor leaf = features.detach().clone().set_requires_grad(true);
+    at::Tensor answer;
+    for (std::size_t k = 0; k < models.states.size(); ++k) {
+      const at::Tensor share = at::empty({leaf.size(0), 1});
+      for (std::size_t i = 0; i < draws.classes.size(); ++i)
+        share.data_ptr<float>()[i] = static_cast<float>(alpha(k, draws.classes[i]));
+      const at::Tensor part =
+          at::linear(leaf, server().final_weight(models.states[k]), server().final_bias(models.states[k]))
+              .mul(share);
+      answer = answer.defined() ? answer.add(part) : part;
+    }
+    const black_box::LogitLoss ordered =
+        black_box::fidelity(black_box::read_logits(answer.detach(), "the heads' logits"), draws.classes);
+    answer.backward(tensor_of(ordered.gradient));
+    const at::Tensor gradient = leaf.grad().contiguous();
+    const black_box::Diversity diversity(features.detach(), draws.noise);
+    diversity.add_gradient(black_box.diversity, 1, gradient);
+    features.backward(gradient);
+    const torch::NoGradGuard no_grad;
+    optimiser.step(flat_.parameters(), flat_.gradient(),
+                   cosine_rate(black_box.generator_learning_rate, step, black_box.generator_steps));
+    record.figures = {{"fidelity", ordered.value}, {"diversity", diversity.value()}};
+  }
+}
+
+/// Adds the gradient of CE(head(G(z, y)), y) with respect to the final layer; the features are given.
+void FedGen::add_feature_gradient(FlatNetwork& network, std::size_t agent, std::size_t step) {
+  const BatchDraws draws =
+      draw_batch(key_of(client_tag, settings().seed, agent, result().rounds, step),
+                 settings().training.batch_size, settings().black_box.noise, federation().data().classes);
+  const at::Tensor features = generator_.forward(draws.noise, draws.class_tensor);
+  const at::Tensor weight = network.final_weight(network.parameters()),
+                   bias = network.final_bias(network.parameters());
+  const at::Tensor logits = at::linear(features, weight, bias);
+  const at::Tensor gradient = tensor_of(
+      black_box::fidelity(black_box::read_logits(logits, "the head's logits"), draws.classes).gradient);
+  network.final_weight(network.gradient()).add_(gradient.t().matmul(features));
+  if (bias.defined()) network.final_bias(network.gradient()).add_(gradient.sum(0));
+}
+
+void FedGen::keep(Archive& archive) {
+  at::Tensor state = flat_.state();
+  archive.field("generator", state);
+  if (!archive.reading()) return;
+  const torch::NoGradGuard no_grad;
+  flat_.state().copy_(state);
+}
+
+}  // namespace fedval::harness

@@ -1,0 +1,160 @@
+#include "harness/blackbox/local_client.hpp"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/log_softmax.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "fedval/error.hpp"
+#include "fedval/random/fill.hpp"
+#include "fedval/tensor/torch.hpp"
+#include "harness/blackbox/distil.hpp"
+#include "harness/blackbox/query_options.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+/// The draws of a client's noise, apart from every other use of the seed.
+random::Key noise_key(std::uint64_t seed, std::size_t agent) {
+  constexpr std::uint64_t tag = 0x6262;  // "bb"
+  return {seed, (tag << 48) | agent};
+}
+
+constexpr std::size_t test_batch = 50;
+
+}  // namespace
+
+LocalClient::LocalClient(Federation& federation, std::size_t agent)
+    : federation_(federation),
+      agent_(agent),
+      network_(make_network(client_model(federation.settings(), agent), federation.data().shape,
+                            federation.data().classes, federation.settings().seed + 1 + agent)) {
+  if (federation.data().shape.is_text())
+    fail("black boxes are asked about images, but the data are sentences");
+}
+
+std::optional<Bytes> LocalClient::answer(std::span<const std::byte> message) {
+  try {
+    return encode(reply(decode(message)));
+  } catch (const Error& error) {
+    return encode(RefusalMessage{error.what()});
+  }
+}
+
+Message LocalClient::reply(const Message& message) {
+  if (const auto* order = std::get_if<TrainMessage>(&message)) return train(*order);
+  if (const auto* asked = std::get_if<QueryMessage>(&message)) return query(*asked);
+  if (const auto* asked = std::get_if<PublicMessage>(&message)) return query(*asked);
+  if (const auto* lesson = std::get_if<TeachMessage>(&message)) return teach(*lesson);
+  fail("a client is not asked this");
+}
+
+Message LocalClient::train(const TrainMessage& order) {
+  const Settings& settings = federation_.settings();
+  const Indices& shard = federation_.agents()[agent_].shard;
+  harness::train(network_, federation_.batches(), federation_.data().train, shard, settings.training,
+                 learning_rate_of(settings.training, order.round),
+                 steps_of(settings.training, shard.size(), order.share),
+                 training_key(settings.seed, agent_, order.round), steps_);
+  return DoneMessage{};
+}
+
+Message LocalClient::query(const QueryMessage& asked) {
+  const ExampleShape& shape = federation_.data().shape;
+  const at::Tensor& x = asked.samples;
+  const auto is = [&](std::int64_t axis, std::size_t extent) {
+    return x.size(axis) == static_cast<std::int64_t>(extent);
+  };
+  if (!is(1, shape.channels) || !is(2, shape.height) || !is(3, shape.width))
+    fail("images of ", x.size(1), " x ", x.size(2), " x ", x.size(3), ", expected ", shape.channels, " x ",
+         shape.height, " x ", shape.width);
+  at::Tensor all = x.unsqueeze(0);
+  if (const auto* seed = std::get_if<std::uint64_t>(&asked.points)) {
+    if (asked.q > 0)
+      all = with_points(x, {query_options(federation_.settings().black_box, asked.q),
+                            static_cast<std::size_t>(x.size(0)), shape.entries(), *seed});
+  } else if (asked.q > 0) {
+    all = at::cat({all, std::get<at::Tensor>(asked.points)});
+  }
+  const at::Tensor inputs = federation_.batches().normalised(all.flatten(0, 1));
+  seen_ = inputs.narrow(0, 0, x.size(0)).clone();
+  return answers_about(inputs, all.size(0));
+}
+
+Message LocalClient::query(const PublicMessage& asked) {
+  const Examples& all = federation_.data().held_out;
+  for (const std::uint32_t example : asked.examples)
+    if (example >= all.size()) fail("public example ", example, " of ", all.size());
+  const std::vector<std::size_t> indices(asked.examples.begin(), asked.examples.end());
+  seen_ = federation_.batches().inputs(all, indices);
+  return answers_about(seen_, 1);
+}
+
+Message LocalClient::answers_about(const at::Tensor& inputs, std::int64_t groups) {
+  const BlackBoxSettings& settings = federation_.settings().black_box;
+  const auto images = static_cast<std::uint64_t>(inputs.size(0));
+  if (settings.query_budget > 0 && answered_ + images > settings.query_budget)
+    fail("its budget of ", settings.query_budget, " images has ", settings.query_budget - answered_,
+         " left for ", images);
+  const torch::NoGradGuard no_grad;
+  network_.train(false);  // an answer is about one image, whatever else is in the batch
+  std::vector<at::Tensor> parts;
+  const auto pass = static_cast<std::int64_t>(settings.images_a_pass);
+  for (std::int64_t begin = 0; begin < inputs.size(0); begin += pass)
+    parts.push_back(network_.forward(inputs.narrow(0, begin, std::min(pass, inputs.size(0) - begin))));
+  at::Tensor logits = at::cat(parts);
+  if (settings.answer_noise > 0) {
+    at::Tensor noise = at::empty(logits.sizes());
+    random::fill(random::Sequence{random::Law::gaussian, noise_key(federation_.settings().seed, agent_)},
+                 noise, answered_ * static_cast<std::uint64_t>(logits.size(1)));
+    logits.add_(noise, settings.answer_noise);
+  }
+  answered_ += images;
+  const AnswerForm form = answer_form(settings);
+  if (form == AnswerForm::logits) return AnswersMessage{form, logits.view({groups, -1, logits.size(1)}), {}};
+  const auto [probability, label] = at::log_softmax(logits, 1).exp().max(1);
+  return AnswersMessage{form, form == AnswerForm::top1 ? probability.view({groups, -1}) : at::Tensor(),
+                        label.view({groups, -1})};
+}
+
+Message LocalClient::teach(const TeachMessage& lesson) {
+  if (!seen_.defined() || seen_.size(0) != lesson.logits.size(0))
+    fail("a lesson about ", lesson.logits.size(0), " samples, it was asked about ",
+         seen_.defined() ? seen_.size(0) : 0);
+  const BlackBoxSettings& settings = federation_.settings().black_box;
+  distil(network_, seen_, black_box::read_logits(lesson.logits, "the lesson"), settings,
+         settings.client_steps);
+  return DoneMessage{};
+}
+
+Tested LocalClient::test() {
+  const Examples& part = federation_.tested();
+  std::vector<std::size_t> all(federation_.test_samples());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  Counted sum;
+  for (std::size_t begin = 0; begin < all.size(); begin += test_batch) {
+    const Counted counted = harness::test(
+        network_, federation_.batches(), part,
+        std::span<const std::size_t>(all).subspan(begin, std::min(test_batch, all.size() - begin)));
+    sum.correct += counted.correct;
+    sum.loss += counted.loss;
+  }
+  const auto n = static_cast<double>(all.size());
+  return {static_cast<double>(sum.correct) / n, sum.loss / n};
+}
+
+void LocalClient::fields(Archive& archive) {
+  at::Tensor state = network_.state();
+  archive.field("state", state);
+  if (archive.reading()) {
+    const torch::NoGradGuard no_grad;
+    network_.state().copy_(state);
+  }
+  archive.field("answered", answered_);
+}
+
+}  // namespace fedval::harness

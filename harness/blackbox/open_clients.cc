@@ -1,0 +1,53 @@
+#include "harness/blackbox/open_clients.hpp"
+
+#include <algorithm>
+
+#include "fedval/error.hpp"
+#include "fedval/tensor/check.hpp"
+#include "fedval/tensor/torch.hpp"
+
+namespace fedval::harness {
+
+OpenModels train_open(Federation& federation, const std::vector<Participant>& participants,
+                      const at::Tensor& server, RoundRecord& record, RunResult& result,
+                      std::atomic<std::size_t>& counter, const Regularisers& regularisers) {
+  std::vector<Federation::Task> tasks;
+  for (const Participant& who : participants) {
+    tasks.push_back({who, server});
+    if (regularisers) tasks.back().regularise = regularisers(who.agent);
+  }
+  const std::vector<at::Tensor> reached = federation.train_all(tasks, record.round - 1, counter);
+  add(result.bytes, "models",
+      static_cast<double>(2 * participants.size()) * 4 * static_cast<double>(server.numel()));
+  OpenModels models;
+  for (std::size_t i = 0; i < participants.size(); ++i) {
+    const ClientId& id = federation.agents()[participants[i].agent].id;
+    try {
+      check_finite(reached[i], "model");
+    } catch (const Error& error) {
+      record.refused.push_back({id, error.what()});
+      std::erase(record.participants, id);
+      std::erase(record.stragglers, id);
+      result.notes.push_back("round " + std::to_string(record.round) + ": client " + id.text() +
+                             " was left out: " + error.what());
+      continue;
+    }
+    models.agents.push_back(participants[i].agent);
+    models.states.push_back(reached[i]);
+  }
+  if (models.agents.empty()) fail("nobody's model can be used");
+  return models;
+}
+
+at::Tensor average(const Federation& federation, const OpenModels& models) {
+  double samples = 0;
+  for (const std::size_t agent : models.agents)
+    samples += static_cast<double>(federation.agents()[agent].shard.size());
+  at::Tensor sum = models.states.front().new_zeros(models.states.front().sizes());
+  for (std::size_t k = 0; k < models.agents.size(); ++k)
+    sum.add_(models.states[k],
+             static_cast<double>(federation.agents()[models.agents[k]].shard.size()) / samples);
+  return sum;
+}
+
+}  // namespace fedval::harness

@@ -1,0 +1,141 @@
+#include "harness/blackbox/panel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+
+#include "fedval/error.hpp"
+#include "fedval/tensor/torch.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+/// Error unless the message is of this type.
+template <class Expected>
+const Expected& expected(const Message& message) {
+  if (const auto* refusal = std::get_if<RefusalMessage>(&message)) fail("refused: ", refusal->reason);
+  const auto* found = std::get_if<Expected>(&message);
+  if (found == nullptr) fail("answered with another kind of message");
+  return *found;
+}
+
+/// log p of a class with probability p, and of each of the others.
+black_box::Logits spread(const at::Tensor& classes, const at::Tensor& probabilities, std::size_t count) {
+  black_box::Logits logits(static_cast<std::size_t>(classes.size(0)), count);
+  constexpr double least = 1e-6;  // the logarithm of nothing left would be infinite
+  for (std::size_t i = 0; i < logits.rows(); ++i) {
+    const std::int64_t label = classes.data_ptr<std::int64_t>()[i];
+    if (label < 0 || static_cast<std::size_t>(label) >= count) fail("class ", label, " of ", count);
+    double p = probability_of_label;
+    if (probabilities.defined()) p = static_cast<double>(probabilities.data_ptr<float>()[i]);
+    if (!(p >= 0 && p <= 1)) fail("a probability of ", p);
+    p = std::clamp(p, least, 1 - least);
+    std::ranges::fill(logits.row(i), std::log((1 - p) / std::max(1.0, static_cast<double>(count) - 1)));
+    logits(i, static_cast<std::size_t>(label)) = std::log(p);
+  }
+  return logits;
+}
+
+std::vector<black_box::Logits> logits_in(const AnswersMessage& answers, AnswerForm form, std::size_t points,
+                                         std::size_t samples, std::size_t classes) {
+  if (answers.form != form) fail("answered in another form");
+  const at::Tensor& all = form == AnswerForm::logits ? answers.values : answers.classes;
+  std::vector<std::int64_t> wanted{static_cast<std::int64_t>(points), static_cast<std::int64_t>(samples)};
+  if (form == AnswerForm::logits) wanted.push_back(static_cast<std::int64_t>(classes));
+  if (all.sizes() != at::IntArrayRef(wanted))
+    fail("answers of shape ", Shape(all.sizes()).text(), ", expected ", Shape(wanted).text());
+  std::vector<black_box::Logits> logits;
+  for (std::int64_t k = 0; k < wanted.front(); ++k)
+    logits.push_back(form == AnswerForm::logits
+                         ? black_box::read_logits(all[k], "answers[" + std::to_string(k) + "]")
+                         : spread(all[k].contiguous(),
+                                  answers.values.defined() ? answers.values[k].contiguous() : at::Tensor(),
+                                  classes));
+  return logits;
+}
+
+}  // namespace
+
+std::vector<std::optional<Message>> Panel::exchange(
+    const std::function<Message(const Member&)>& message_for) {
+  std::vector<Bytes> sent;
+  for (const Member& member : members_) {
+    sent.push_back(encode(message_for(member)));
+    count(sent.back(), result_.bytes);
+  }
+  std::vector<std::optional<Bytes>> replies(members_.size());
+  std::vector<std::string> objections(members_.size());
+  workers_.for_each(members_.size(), [&](std::size_t i, std::size_t) {
+    try {
+      replies[i] = members_[i].box->answer(sent[i]);
+    } catch (const std::exception& error) {  // a client's fault ends its part in the round, not the run
+      objections[i] = std::string("failed: ") + error.what();
+    }
+  });
+  std::vector<std::optional<Message>> messages(members_.size());
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!objections[i].empty()) continue;
+    if (!replies[i]) {
+      objections[i] = "did not answer";
+      continue;
+    }
+    try {
+      messages[i] = decode(*replies[i]);
+      count(*replies[i], result_.bytes);
+    } catch (const Error& error) {
+      objections[i] = error.what();
+    }
+  }
+  for (std::size_t i = members_.size(); i-- > 0;)
+    if (!messages[i]) messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(i));
+  keep(objections);
+  return messages;
+}
+
+/// Leaves out those that something is said against.
+void Panel::keep(const std::vector<std::string>& objections) {
+  std::vector<Member> good;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (objections[i].empty()) {
+      good.push_back(members_[i]);
+      continue;
+    }
+    const ClientId& id = members_[i].id;
+    record_.refused.push_back({id, objections[i]});
+    std::erase(record_.participants, id);
+    std::erase(record_.stragglers, id);
+    result_.notes.push_back("round " + std::to_string(record_.round) + ": client " + id.text() +
+                            " was left out: " + objections[i]);
+  }
+  members_ = std::move(good);
+}
+
+void Panel::tell(const std::function<Message(const Member&)>& message_for) {
+  const std::vector<std::optional<Message>> replies = exchange(message_for);
+  std::vector<std::string> objections(members_.size());
+  for (std::size_t i = 0; i < members_.size(); ++i) try {
+      static_cast<void>(expected<DoneMessage>(*replies[i]));
+    } catch (const Error& error) {
+      objections[i] = error.what();
+    }
+  keep(objections);
+}
+
+std::vector<std::vector<black_box::Logits>> Panel::ask(const Message& question, AnswerForm form,
+                                                       std::size_t points, std::size_t samples,
+                                                       std::size_t classes) {
+  const std::vector<std::optional<Message>> replies = exchange([&](const Member&) { return question; });
+  std::vector<std::string> objections(members_.size());
+  std::vector<std::vector<black_box::Logits>> answers;
+  for (std::size_t i = 0; i < members_.size(); ++i) try {
+      answers.push_back(logits_in(expected<AnswersMessage>(*replies[i]), form, points, samples, classes));
+    } catch (const Error& error) {
+      objections[i] = error.what();
+    }
+  result_.answered += points * samples * answers.size();
+  keep(objections);
+  return answers;
+}
+
+}  // namespace fedval::harness

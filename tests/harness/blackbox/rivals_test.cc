@@ -1,0 +1,141 @@
+// FedZGE's rivals: what each of them computes, written out again; resumable; errors before the first round.
+#include <ATen/ops/cat.h>
+
+#include "harness/blackbox/feddf.hpp"
+#include "harness/blackbox/open_clients.hpp"
+#include "harness/blackbox/public_data.hpp"
+#include "harness/blackbox/runs.hpp"
+#include "harness/data/held_out.hpp"
+#include "tests/doctest_torch.hpp"
+#include "tests/harness/blackbox/scene.hpp"
+#include "tests/support/complaint.hpp"
+
+using namespace fedval;
+using namespace fedval::harness;
+using tests::complaint_of;
+
+namespace {
+
+Dataset with_public() {
+  Dataset data = digits();
+  set_aside(data, 40, 1);
+  return data;
+}
+
+struct Outcome {
+  Ending ending;
+  double parameters = 0;
+};
+
+Outcome outcome_of(const std::string& method, const Settings& settings, const Dataset& data,
+                   std::size_t threads = 2) {
+  SmallFederation scene(settings, threads, data);
+  const auto run = make_distillation_run(method, scene.federation);
+  return {finish(scene, *run), static_cast<double>(scene.federation.dimension())};
+}
+
+}  // namespace
+
+TEST_CASE("every method that distils runs, to the same bits with any number of workers and from any stop") {
+  const Dataset data = with_public();
+  for (const std::string& method : distillation_names()) {
+    CAPTURE(method);
+    const Settings settings = black_box_settings();
+    const Ending whole = outcome_of(method, settings, data, 1).ending;
+    CHECK(whole.server.equal(outcome_of(method, settings, data, 3).ending.server));
+    SmallFederation scene(settings, 2, data);
+    const auto first = make_distillation_run(method, scene.federation);
+    first->next(scene.steps);
+    Archive writer;
+    first->fields(writer);
+    const auto second = make_distillation_run(method, scene.federation);
+    Archive reader(writer.bytes(), "run");
+    second->fields(reader);
+    reader.end();
+    const Ending rest = finish(scene, *second);
+    CHECK(rest.server.equal(whole.server));
+    CHECK(rest.result.agent_loss == whole.result.agent_loss);
+    double credit = 0;
+    for (const auto& [id, share] : rest.result.credit) credit += share;
+    CHECK(credit == doctest::Approx(1).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("models that travel are counted with all their numbers, both ways; answers are not models") {
+  const Dataset data = with_public();
+  for (const char* method : {"feddf", "dense", "fedgen"}) {
+    const Outcome outcome = outcome_of(method, black_box_settings(), data);
+    CHECK(figure(outcome.ending.result.bytes, "models") == 3 * 3 * 2 * 4 * outcome.parameters);
+    CHECK(figure(outcome.ending.result.bytes, "answers") == 0);
+  }
+  for (const char* method : {"fedzge", "fedmd"}) {
+    const Outcome outcome = outcome_of(method, black_box_settings(), data);
+    CHECK(figure(outcome.ending.result.bytes, "models") == 0);
+    CHECK(figure(outcome.ending.result.bytes, "answers") > 0);
+  }
+  // Six numbers of public examples each to three clients in three rounds.
+  CHECK(figure(outcome_of("fedmd", black_box_settings(), data).ending.result.bytes, "samples") ==
+        3 * 3 * 6 * 4);
+}
+
+TEST_CASE("without a step of distillation FedDF, and FedGen's first round, are FedAvg") {
+  Settings settings = black_box_settings();
+  settings.training.rounds = 1;
+  settings.black_box.server_steps = 0;
+  const Dataset data = with_public();
+  SmallFederation scene(settings, 2, data);
+  const auto average = scene.run("fedavg");
+  average->next(scene.steps);
+  const at::Tensor expected = kept_by(*average).server;
+  for (const char* method : {"feddf", "fedgen"}) {
+    const at::Tensor found = outcome_of(method, settings, data).ending.server;
+    CHECK(found.sub(expected).abs().max().item().toDouble() < 1e-6);
+  }
+}
+
+TEST_CASE("FedGen's clients feel its generator from the second round on") {
+  Settings settings = black_box_settings();
+  settings.training.rounds = 2;
+  settings.black_box.generator_steps = 3;
+  const Dataset data = with_public();
+  SmallFederation scene(settings, 2, data);
+  const auto average = scene.run("fedavg");
+  while (!average->done()) average->next(scene.steps);
+  const at::Tensor found = outcome_of("fedgen", settings, data).ending.server;
+  CHECK(found.sub(kept_by(*average).server).abs().max().item().toDouble() > 1e-4);
+}
+
+TEST_CASE(
+    "public batches are drawn without repeats, by seed and round alone, and not beyond what is public") {
+  Settings settings = black_box_settings();
+  settings.black_box.public_samples = 20;
+  const Dataset data = with_public();
+  SmallFederation scene(settings, 1, data);
+  for (std::size_t round = 0; round < 20; ++round) {
+    std::vector<std::uint32_t> batch = public_batch(scene.federation, 6, round);
+    CHECK(batch == public_batch(scene.federation, 6, round));
+    std::ranges::sort(batch);
+    CHECK(std::ranges::adjacent_find(batch) == batch.end());
+    CHECK(batch.back() < 20);
+  }
+  CHECK(public_batch(scene.federation, 6, 0) != public_batch(scene.federation, 6, 1));
+}
+
+TEST_CASE("too few public examples are an error before the first round") {
+  for (const char* method : {"fedmd", "feddf"}) {
+    SmallFederation none(black_box_settings());
+    CHECK(complaint_of([&] { make_distillation_run(method, none.federation); }) ==
+          "black_box.samples asks for 6 public examples of 0; data.held_out sets training examples aside");
+    Settings settings = black_box_settings();
+    settings.black_box.public_samples = 41;
+    const Dataset data = with_public();
+    SmallFederation few(settings, 1, data);
+    CHECK(complaint_of([&] { make_distillation_run(method, few.federation); }) ==
+          "black_box.public_samples is 41, but the held-out part of the data has 40; data.held_out sets "
+          "training "
+          "examples aside");
+  }
+  SmallFederation scene(black_box_settings());
+  CHECK(complaint_of([&] { make_distillation_run("fedavg", scene.federation); }) ==
+        "there is no method named \"fedavg\" that distils");
+}
