@@ -63,6 +63,7 @@ std::string methods_table(std::span<const RunData> runs, std::span<const Group> 
 
 std::string scores_table(std::span<const RunData> runs, const Group& group, std::size_t number) {
   const RunData& first = runs[group.runs.front()];
+  if (score_names(first).empty()) return "";
   std::vector<std::string> header{"score"};
   for (const RunMethod& method : first.methods)
     for (const char* which : {"Pearson", "Spearman"}) header.push_back(escaped(method.name) + ": " + which);

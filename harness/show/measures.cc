@@ -133,6 +133,21 @@ std::vector<std::string> score_names(const RunData& run) {
 
 std::span<const Measure> measures() { return all; }
 
+std::vector<std::string> figure_names(std::span<const RunData> runs, NamedFigures figures) {
+  std::vector<std::string> names;
+  for (const RunData& run : runs)
+    for (const RunMethod& method : run.methods)
+      for (const auto& [name, value] : method.*figures)
+        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  return names;
+}
+
+std::optional<double> find_figure(const RunMethod& method, NamedFigures figures, const std::string& name) {
+  for (const auto& [figure, value] : method.*figures)
+    if (figure == name) return value;
+  return std::nullopt;
+}
+
 std::string written(const std::optional<double>& value, int digits, std::string_view unit) {
   return value ? fixed(*value, digits) + std::string(unit) : "-";
 }

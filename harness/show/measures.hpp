@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/show/run_data.hpp"
@@ -38,6 +39,15 @@ struct Measure {
 };
 
 std::span<const Measure> measures();
+
+/// Figures that methods have names of their own for: seconds of phases, bytes by what messages carry.
+using NamedFigures = std::vector<std::pair<std::string, double>> RunMethod::*;
+
+/// Their names in any of the runs, each once, in the order in which they come.
+std::vector<std::string> figure_names(std::span<const RunData> runs, NamedFigures figures);
+
+/// Nothing where the method has none of that name.
+std::optional<double> find_figure(const RunMethod& method, NamedFigures figures, const std::string& name);
 
 /// The number, or "-" where there is none.
 std::string written(const std::optional<double>& value, int digits, std::string_view unit = "");

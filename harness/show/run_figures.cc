@@ -40,9 +40,10 @@ std::string RunFigures::accuracy() {
 }
 
 std::string RunFigures::time() {
-  return figure(time_plot(*run_, next_id()),
-                "Wall-clock seconds of each method: training of the agents; valuation, which is scoring, "
-                "weighing, aggregating and rewarding; the rest is mostly testing.");
+  return figure(
+      time_plot(*run_, next_id()),
+      "Wall-clock seconds of each method: training of the agents; valuation, which is scoring, "
+      "weighing, aggregating and rewarding; the rest is testing, and what a method's phases say below.");
 }
 
 std::string RunFigures::against_standalone() {
@@ -75,6 +76,7 @@ std::string RunFigures::against_standalone() {
 std::string RunFigures::scores_by_round() {
   std::string markup;
   for (const RunMethod& method : run_->methods) {
+    if (method.scores.empty()) continue;
     std::string panels;
     for (const ScoreTrack& score : method.scores) {
       const bool any =

@@ -76,6 +76,21 @@ std::string methods_table(const RunData& run) {
          measure_definitions();
 }
 
+/// Nothing where no method has such figures.
+std::string figures_table(const RunData& run, NamedFigures figures, int digits, const std::string& caption) {
+  const std::vector<std::string> names = figure_names({&run, 1}, figures);
+  if (names.empty()) return "";
+  std::vector<std::string> header{"method"};
+  for (const std::string& name : names) header.push_back(escaped(name));
+  HtmlTable table(header);
+  for (const RunMethod& method : run.methods) {
+    std::vector<std::string> row{escaped(method.name)};
+    for (const std::string& name : names) row.push_back(written(find_figure(method, figures, name), digits));
+    table.add(row);
+  }
+  return table.markup(caption);
+}
+
 std::string agents_table(const RunData& run) {
   std::vector<std::string> header{"agent", "examples", "classes", "accuracy alone"};
   for (const RunMethod& method : run.methods)
@@ -100,6 +115,7 @@ std::string agents_table(const RunData& run) {
 }
 
 std::string scores_table(const RunData& run) {
+  if (score_names(run).empty()) return "";
   std::vector<std::string> header{"score"};
   for (const RunMethod& method : run.methods)
     for (const char* which : {"Pearson", "Spearman"}) header.push_back(escaped(method.name) + ": " + which);
@@ -115,8 +131,7 @@ std::string scores_table(const RunData& run) {
   }
   return table.markup(
       "Scores: correlation of each agent's last score with its standalone accuracy, over the agents that "
-      "were "
-      "scored, by the method in whose rounds they were read; - where undefined.");
+      "were scored, by the method in whose rounds they were read; - where undefined.");
 }
 
 // "1-3, 5" for 1, 2, 3, 5.
@@ -170,11 +185,15 @@ std::string run_section(const RunData& run, const std::string& id) {
   markup += element("h3", "Methods") + "\n" + methods_table(run);
   markup += figures.accuracy();
   markup += figures.time();
+  markup += figures_table(run, &RunMethod::split, 1,
+                          "Seconds of the phases of a method's rounds, over all rounds.");
+  markup += figures_table(run, &RunMethod::bytes, 0,
+                          "Bytes sent over all rounds, both ways, by what messages carry.");
   markup += element("h3", "Agents") + "\n" + agents_table(run) + refusals(run);
   markup += element("h3", "Value against accuracy alone") + "\n" + scores_table(run);
   markup += figures.against_standalone();
-  markup += element("h3", "Scores by round") + "\n";
-  markup += figures.scores_by_round();
+  if (!score_names(run).empty())
+    markup += element("h3", "Scores by round") + "\n" + figures.scores_by_round();
   return element("section id='" + id + "' class='run'", markup + notes(run)) + "\n";
 }
 

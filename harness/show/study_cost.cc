@@ -35,18 +35,12 @@ OrderedJson json_of(const RunCosts& found) {
   return {{"median", rounded(found.median)}, {"values", rounded(found.values)}};
 }
 
-using Figures = std::vector<std::pair<std::string, double>>;
-
 /// A table of figures that methods give names of their own to; a column for each name, nothing where no
 /// method has one.
 void add_figures(const Study& study, const std::vector<std::string>& methods, const std::string& title,
                  const std::string& key, const std::string& note, int digits, double scale,
-                 Figures RunMethod::*figures, StudySection& section) {
-  std::vector<std::string> names;
-  for (const RunData& run : study.runs)
-    for (const RunMethod& method : run.methods)
-      for (const auto& [name, value] : method.*figures)
-        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+                 NamedFigures figures, StudySection& section) {
+  const std::vector<std::string> names = figure_names(study.runs, figures);
   if (names.empty()) return;
   std::vector<std::string> header{"method"};
   header.insert(header.end(), names.begin(), names.end());
@@ -56,10 +50,9 @@ void add_figures(const Study& study, const std::vector<std::string>& methods, co
     for (const std::string& name : names) {
       const RunCosts found = costs(study, [&](const RunData& run) -> std::optional<double> {
         const RunMethod* of = find_method(run, method);
-        if (of == nullptr) return std::nullopt;
-        for (const auto& [figure, value] : of->*figures)
-          if (figure == name) return value * scale / static_cast<double>(of->rounds.size());
-        return std::nullopt;
+        const auto figure = of ? find_figure(*of, figures, name) : std::nullopt;
+        if (!figure) return std::nullopt;
+        return *figure * scale / static_cast<double>(of->rounds.size());
       });
       row.push_back(cell(found, digits, "", study.runs.size()));
       section.json[key][method][name] = json_of(found);

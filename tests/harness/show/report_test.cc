@@ -103,6 +103,7 @@ TEST_CASE("one run: tables, figures and their numbers") {
   run.summary["methods"]["cgsv"]["valuation_seconds"] = 0.5;
   run.summary["methods"]["cgsv"]["best_server_accuracy"] = 0.75;
   run.summary["methods"]["cgsv"]["bytes"] = {{"models", 1.5e6}, {"heads", 64000}};
+  run.summary["methods"]["cgsv"]["split"] = {{"queries", 3.5}};
   const std::string page = page_of({run});
   check_page(page);
   // Pearson 12.5 / sqrt(5 x 38.75) = .898 of credit; of accuracies: deviations -1 -1 3 -1 and -3 -1 1 3, so
@@ -114,6 +115,9 @@ TEST_CASE("one run: tables, figures and their numbers") {
                  "<td>1.000</td><td>0.258</td><td>0.258</td><td>-</td><td>0.2750</td><td>0.1090</td><td>-</"
                  "td><td>-</td><td>8.0</td><td>1.56 MB</td>"
                  "<td>6.25 %</td></tr>"));
+  CHECK(contains(page, "<th scope='row'>cgsv</th><td>1500000</td><td>64000</td></tr>"));
+  CHECK(contains(page, "<th scope='row'>cgsv</th><td>3.5</td></tr>"));
+  CHECK(contains(page, "<th scope='row'>fedavg</th><td>-</td></tr>"));
   CHECK(contains(page, "Pearson 0.898, Spearman 1.000"));
   CHECK(contains(page, "Pearson -, Spearman -"));  // all end with the same accuracy under fedavg
   CHECK(contains(page, "<td>cgsv</td><td>2\u20133</td><td>update[17] is NaN</td>"));
@@ -179,6 +183,17 @@ TEST_CASE("runs of every shape make a page") {
   const std::string page = page_of({bare});
   check_page(page);
   CHECK(contains(page, "No agent has a value."));
+}
+
+TEST_CASE("without scores there is no table and no figure of them") {
+  const Shape none{.agents = 2, .rounds = 2, .scores = 0}, one{.agents = 2, .rounds = 2, .scores = 1};
+  for (const std::string part : {"Scores by round", "scores by round, each", "Scores: correlation"}) {
+    CAPTURE(part);
+    CHECK(contains(page_of({made_up(one)}), part));
+    CHECK_FALSE(contains(page_of({made_up(none)}), part));
+  }
+  CHECK(contains(page_of({made_up(one), made_up(one)}), "Scores of setting 1"));
+  CHECK_FALSE(contains(page_of({made_up(none), made_up(none)}), "Scores of setting"));
 }
 
 TEST_CASE("a report of 100 agents, 62 classes and 30 rounds stays under 3 MB") {
