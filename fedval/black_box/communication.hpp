@@ -37,7 +37,8 @@ constexpr Communication communication(Sending sending, std::uint64_t batch, std:
 
 /// Of a client whose model travels both ways.
 constexpr Communication communication_of_model(std::uint64_t parameters) {
-  return {0, 0, 0, 0, 2 * 4 * parameters};
+  constexpr std::uint64_t number = 4;
+  return {0, 0, 0, 0, 2 * number * parameters};
 }
 
 }  // namespace fedval::black_box

@@ -71,16 +71,16 @@ inline LossParts losses_of(const GeneratorLoss& loss, const Synthesis& made, con
 
 namespace detail {
 
-inline void check_synthesis(const Synthesis& made, const Queries& queries) {
+inline void check_synthesis(const Synthesis& made, const Logits& ensemble, std::size_t batch) {
   const auto rows = [&](const TensorView& tensor, const char* name) {
-    if (tensor.rank() == 0 || tensor.shape()[0] != static_cast<std::int64_t>(queries.batch()))
-      fail("black_box: ", name, " of shape ", tensor.shape().text(), " for ", queries.batch(), " samples");
+    if (tensor.rank() == 0 || tensor.shape()[0] != static_cast<std::int64_t>(batch))
+      fail("black_box: ", name, " of shape ", tensor.shape().text(), " for ", batch, " samples");
   };
   rows(made.x, "x");
   rows(made.z, "z");
-  if (made.x.size() != queries.batch() * queries.dimension() || made.classes.size() != queries.batch())
-    fail("black_box: ", made.x.size(), " entries and ", made.classes.size(), " classes for ", queries.batch(),
-         " samples of ", queries.dimension());
+  if (made.classes.size() != batch)
+    fail("black_box: ", made.classes.size(), " classes for ", batch, " samples");
+  if (ensemble.rows() != batch) fail("black_box: answers for ", ensemble.rows(), " of ", batch, " samples");
 }
 
 inline void check_points(const Answers& answers, const Queries& queries, const char* who) {
@@ -119,7 +119,7 @@ inline linalg::Matrix<double> sample_differences(const GeneratorLoss& loss, cons
   const std::vector<double> mean = mean_softmax(log_p);
   const double information = minus_entropy(mean);
   const MutableTensorView slope = zeros_like(made.x);
-  diversity.add_gradient(1, 0, slope);
+  diversity.add_log_gradient(1, 0, slope);
   const linalg::Matrix<double> along = queries.along(slope);
 
   linalg::Matrix<double> differences(batch, queries.count());
@@ -132,7 +132,7 @@ inline linalg::Matrix<double> sample_differences(const GeneratorLoss& loss, cons
       log_softmax(global.at_points[k].row(i), t, q);
       for (std::size_t c = 0; c < classes; ++c)
         moved_mean[c] = mean[c] + share * (std::exp(p[c]) - std::exp(log_p(i, c)));
-      const double first = queries.distance(i, k) * along(i, k) / diversity.value();
+      const double first = queries.distance(i, k) * along(i, k);
       const double second = 2 * queries.squared_step() * diversity.noise_sum(i) * share * share /
                             static_cast<double>(queries.dimension());
       differences(i, k) =
@@ -165,6 +165,7 @@ template <class BoxPullback, class Pullback>
 LossParts exact_gradient(const GeneratorLoss& loss, const Synthesis& made, const Logits& ensemble,
                          const Logits& global, BoxPullback&& box_pullback, Pullback&& pullback,
                          const MutableTensorView& out) {
+  detail::check_synthesis(made, ensemble, made.classes.size());
   const LogitLoss ordered = fidelity(ensemble, made.classes), even = information(ensemble);
   const AdversarialLoss against = adversarial(ensemble, global, loss.temperature);
   const Diversity diversity(made.x, made.z);
@@ -172,13 +173,15 @@ LossParts exact_gradient(const GeneratorLoss& loss, const Synthesis& made, const
   const Logits ds = loss.adversarial * against.global;
   const auto boxes = std::forward<BoxPullback>(box_pullback)(v);
   const auto back = std::forward<Pullback>(pullback)(ds);
-  const TensorView through_boxes(boxes), through_global(back);
-  for (const TensorView& part : {through_boxes, through_global})
+  const auto check = [&](const TensorView& part) {
     if (part.size() != made.x.size())
       fail("black_box: a pullback gave ", part.size(), " entries for the ", made.x.size(), " of x");
+  };
+  check(boxes);
+  check(back);
   diversity.add_gradient(loss.diversity, 0, out);
-  axpy(1, through_boxes, out);
-  axpy(1, through_global, out);
+  axpy(1, boxes, out);
+  axpy(1, back, out);
   return {ordered.value, against.value, diversity.value(), even.value};
 }
 
@@ -186,18 +189,17 @@ LossParts exact_gradient(const GeneratorLoss& loss, const Synthesis& made, const
 /// `global` are the global model's, at the points for all but `chain`; `pullback(ds)` gives J^T ds, the
 /// gradient with respect to x that belongs to a gradient ds with respect to the global model's logits at x (B
 /// x C), as a tensor of x's size, and is called by `chain` alone. O(B q (d + C) + B^2 d); scalar q B^2 d.
-/// Error when shapes differ, an
-/// entry of x, z or the answers is not finite, or out has another size.
+/// Error when shapes differ, an entry of x, z or the answers is not finite, or out has another size.
 template <class Pullback>
 LossParts generator_gradient(Estimator estimator, const GeneratorLoss& loss, const Synthesis& made,
                              const Answers& ensemble, const Answers& global, const Queries& queries,
                              Pullback&& pullback, const MutableTensorView& out) {
-  detail::check_synthesis(made, queries);
-  if (ensemble.at_x.rows() != queries.batch())
-    fail("black_box: answers for ", ensemble.at_x.rows(), " of ", queries.batch(), " samples");
+  detail::check_synthesis(made, ensemble.at_x, queries.batch());
+  if (made.x.size() != queries.batch() * queries.dimension())
+    fail("black_box: ", made.x.size(), " entries for ", queries.batch(), " samples of ", queries.dimension());
   detail::check_points(ensemble, queries, "ensemble");
   if (estimator == Estimator::chain) {
-    const MutableTensorView through_boxes = zeros_like(made.x);
+    MutableTensorView through_boxes = zeros_like(made.x);
     const auto box_pullback = [&](const Logits& v) -> TensorView {
       queries.gradient(detail::box_differences(v, ensemble, queries), through_boxes);
       return through_boxes;

@@ -181,11 +181,16 @@ class Diversity {
 
   /// out = keep * out + factor * gradient with respect to x. O(B^2 d). Error when out has another size.
   void add_gradient(double factor, double keep, const MutableTensorView& out) const {
+    add_log_gradient(factor * value_, keep, out);
+  }
+
+  /// The same of the value's logarithm, which stays finite where the value is too small for a double.
+  void add_log_gradient(double factor, double keep, const MutableTensorView& out) const {
     const std::size_t batch = x_.rows(), d = x_.columns();
     if (out.size() != x_.values().size())
       fail("diversity: a gradient of ", out.size(), " entries for ", x_.values().size());
-    const double scale = -factor * value_ * 4 /
-                         (static_cast<double>(batch) * static_cast<double>(batch) * static_cast<double>(d));
+    const double scale =
+        -factor * 4 / (static_cast<double>(batch) * static_cast<double>(batch) * static_cast<double>(d));
     const std::vector<TensorView> rows = views(x_);
     linalg::Matrix<double> gradient(batch, d);
     fedval::detail::for_each_index(batch, batch * batch * d, [&](std::size_t i) {

@@ -18,7 +18,7 @@ void Dense::exchange(const std::vector<Participant>& participants, RoundRecord& 
   phase("client training", [&] {
     models = train_open(federation(), participants, server().state().clone(), record, result(), counter);
   });
-  WhiteBoxes ensemble(federation(), models, weights(models.agents, true));
+  WhiteBoxes ensemble(federation(), models, weights(models.agents));
   synthesiser_.begin_round();
   Synthesiser::Made made;
   Logits teacher;

@@ -2,9 +2,11 @@
 
 #include <ATen/Parallel.h>
 #include <omp.h>
-#include <torch/utils.h>
+
+#include <algorithm>
 
 #include "fedval/error.hpp"
+#include "harness/blackbox/tensors.hpp"
 
 namespace fedval::harness {
 
@@ -40,15 +42,22 @@ DistillationRun::DistillationRun(Federation& federation)
     fail("attack.kinds: attackers send updates, and no update is sent by this method");
 }
 
-black_box::EnsembleWeights DistillationRun::weights(const std::vector<std::size_t>& agents,
-                                                    bool by_class) const {
+black_box::EnsembleWeights DistillationRun::weights(const std::vector<std::size_t>& agents) {
+  return settings().black_box.ensemble == "size" ? weights_by_size(agents) : weights_by_class(agents);
+}
+
+black_box::EnsembleWeights DistillationRun::weights_by_size(const std::vector<std::size_t>& agents) const {
+  std::vector<double> sizes;
+  for (const std::size_t agent : agents)
+    sizes.push_back(static_cast<double>(federation_.agents()[agent].shard.size()));
+  return black_box::EnsembleWeights::by_size(sizes);
+}
+
+black_box::EnsembleWeights DistillationRun::weights_by_class(const std::vector<std::size_t>& agents) {
   const Dataset& data = federation_.data();
-  if (!by_class || settings().black_box.ensemble == "size") {
-    std::vector<double> sizes;
-    for (const std::size_t agent : agents)
-      sizes.push_back(static_cast<double>(federation_.agents()[agent].shard.size()));
-    return black_box::EnsembleWeights::by_size(sizes);
-  }
+  if (!told_classes_)
+    add(result_.bytes, "class counts", static_cast<double>(4 * agents.size() * data.classes));
+  told_classes_ = true;
   linalg::Matrix<double> counts(agents.size(), data.classes);
   for (std::size_t k = 0; k < agents.size(); ++k)
     for (const std::size_t example : federation_.agents()[agents[k]].shard)
@@ -75,9 +84,11 @@ RoundRecord DistillationRun::next(std::atomic<std::size_t>& counter) {
     fail("round ", t + 1, ": ", error.what());
   }
   for (const Figure& phase : result_.split) training += phase.name == "client training" ? phase.value : 0;
+  told_classes_ = false;
   for (const Participant& who : participants)
-    result_.credit[federation_.agents()[who.agent].id] =
-        static_cast<double>(federation_.agents()[who.agent].shard.size());
+    if (const Agent& agent = federation_.agents()[who.agent];
+        std::ranges::find(record.participants, agent.id) != record.participants.end())
+      result_.credit[agent.id] = static_cast<double>(agent.shard.size());
 
   ++result_.rounds;
   if (done() || (t + 1) % settings().evaluation.every == 0)
@@ -107,12 +118,7 @@ RunResult DistillationRun::finish() {
 }
 
 void DistillationRun::fields(Archive& archive) {
-  at::Tensor state = server_.state();
-  archive.field("server", state);
-  if (archive.reading()) {
-    const torch::NoGradGuard no_grad;
-    server_.state().copy_(state);
-  }
+  state_field(archive, "server", server_.state());
   archive.field("result", result_);
   keep(archive);
 }

@@ -53,14 +53,17 @@ class DistillationRun : public MethodRun {
   FlatNetwork& server() { return server_; }
   RunResult& result() { return result_; }
 
-  /// How the participants' answers are weighed, as the settings say; `by_class` false: by size whatever they
-  /// say.
-  black_box::EnsembleWeights weights(const std::vector<std::size_t>& agents, bool by_class) const;
+  black_box::EnsembleWeights weights_by_size(const std::vector<std::size_t>& agents) const;
+  /// Needs to know how many examples of each class they have: four bytes a class and agent, once a round.
+  black_box::EnsembleWeights weights_by_class(const std::vector<std::size_t>& agents);
+  /// One of these, as the settings say.
+  black_box::EnsembleWeights weights(const std::vector<std::size_t>& agents);
 
  private:
   Federation& federation_;
   FlatNetwork server_;
   RunResult result_;
+  bool told_classes_ = false;  // in this round
 };
 
 }  // namespace fedval::harness

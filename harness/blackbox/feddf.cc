@@ -26,7 +26,7 @@ void FedDf::exchange(const std::vector<Participant>& participants, RoundRecord& 
     const std::vector<std::uint32_t> batch = public_batch(federation(), black_box.samples, result().rounds);
     const std::vector<std::size_t> indices(batch.begin(), batch.end());
     const at::Tensor inputs = federation().batches().inputs(federation().data().held_out, indices);
-    WhiteBoxes ensemble(federation(), models, weights(models.agents, false));
+    WhiteBoxes ensemble(federation(), models, weights_by_size(models.agents));
     at::Tensor teacher;
     {
       const torch::NoGradGuard no_grad;

@@ -8,6 +8,7 @@
 #include "fedval/tensor/torch.hpp"
 #include "harness/blackbox/batch_draws.hpp"
 #include "harness/blackbox/tensors.hpp"
+#include "harness/blackbox/white_boxes.hpp"
 #include "harness/federation/optimiser.hpp"
 
 namespace fedval::harness {
@@ -49,8 +50,6 @@ void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord&
   });
   add(result().bytes, "generator",
       static_cast<double>(participants.size()) * 4 * static_cast<double>(flat_.state().numel()));
-  add(result().bytes, "class counts",
-      static_cast<double>(participants.size()) * 4 * static_cast<double>(federation().data().classes));
   {
     const torch::NoGradGuard no_grad;
     server().state().copy_(average(federation(), models));
@@ -60,7 +59,7 @@ void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord&
 
 void FedGen::improve_generator(const OpenModels& models, RoundRecord& record) {
   const BlackBoxSettings& black_box = settings().black_box;
-  const black_box::EnsembleWeights alpha = weights(models.agents, true);
+  const black_box::EnsembleWeights alpha = weights_by_class(models.agents);
   const std::size_t classes = federation().data().classes;
   generator_.train(true);
   Optimiser optimiser({.optimiser = "adam"}, flat_.parameters());
@@ -70,16 +69,9 @@ void FedGen::improve_generator(const OpenModels& models, RoundRecord& record) {
     flat_.gradient().zero_();
     const at::Tensor features = generator_.forward(draws.noise, draws.class_tensor);
     const at::Tensor leaf = features.detach().clone().set_requires_grad(true);
-    at::Tensor answer;
-    for (std::size_t k = 0; k < models.states.size(); ++k) {
-      const at::Tensor share = at::empty({leaf.size(0), 1});
-      for (std::size_t i = 0; i < draws.classes.size(); ++i)
-        share.data_ptr<float>()[i] = static_cast<float>(alpha(k, draws.classes[i]));
-      const at::Tensor part =
-          at::linear(leaf, server().final_weight(models.states[k]), server().final_bias(models.states[k]))
-              .mul(share);
-      answer = answer.defined() ? answer.add(part) : part;
-    }
+    const at::Tensor answer = ensemble_of(alpha, draws.classes, [&](std::size_t k) {
+      return at::linear(leaf, server().final_weight(models.states[k]), server().final_bias(models.states[k]));
+    });
     const black_box::LogitLoss ordered =
         black_box::fidelity(black_box::read_logits(answer.detach(), "the heads' logits"), draws.classes);
     answer.backward(tensor_of(ordered.gradient));
@@ -109,12 +101,6 @@ void FedGen::add_feature_gradient(FlatNetwork& network, std::size_t agent, std::
   if (bias.defined()) network.final_bias(network.gradient()).add_(gradient.sum(0));
 }
 
-void FedGen::keep(Archive& archive) {
-  at::Tensor state = flat_.state();
-  archive.field("generator", state);
-  if (!archive.reading()) return;
-  const torch::NoGradGuard no_grad;
-  flat_.state().copy_(state);
-}
+void FedGen::keep(Archive& archive) { state_field(archive, "generator", flat_.state()); }
 
 }  // namespace fedval::harness

@@ -34,7 +34,7 @@ void FedMd::exchange(const std::vector<Participant>& participants, RoundRecord& 
   }
   phase("distillation", [&] {
     const std::vector<std::uint32_t> no_classes(batch.size());  // by size, whatever a sample's class
-    const black_box::Logits teacher = weights(agents_of(panel), false)(answers, no_classes);
+    const black_box::Logits teacher = weights_by_size(agents_of(panel))(answers, no_classes);
     const std::vector<std::size_t> indices(batch.begin(), batch.end());
     distil(server(), federation().batches().inputs(federation().data().held_out, indices), teacher, black_box,
            black_box.server_steps);

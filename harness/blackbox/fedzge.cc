@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include <optional>
 #include <utility>
 
 #include "fedval/random/draws.hpp"
@@ -36,13 +37,17 @@ std::uint64_t seed_of_points(std::uint64_t seed, std::size_t round, std::size_t 
 
 }  // namespace
 
-FedZge::FedZge(Federation& federation)
-    : DistillationRun(federation), clients_(federation), synthesiser_(synthesiser_of(federation)) {}
+FedZge::FedZge(Federation& federation) : FedZge(federation, AnsweringClients(federation)) {}
 
 FedZge::FedZge(Federation& federation, std::vector<BlackBox*> clients)
-    : DistillationRun(federation),
-      clients_(federation, std::move(clients)),
-      synthesiser_(synthesiser_of(federation)) {}
+    : FedZge(federation, AnsweringClients(federation, std::move(clients))) {}
+
+FedZge::FedZge(Federation& federation, AnsweringClients clients)
+    : DistillationRun(federation), clients_(std::move(clients)), synthesiser_(synthesiser_of(federation)) {
+  // Says before the first round whether there are so many directions.
+  const black_box::Queries tried(query_options(settings().black_box, settings().black_box.queries), 1,
+                                 federation.data().shape.entries(), 0);
+}
 
 void FedZge::exchange(const std::vector<Participant>& participants, RoundRecord& record,
                       std::atomic<std::size_t>& counter) {
@@ -52,27 +57,31 @@ void FedZge::exchange(const std::vector<Participant>& participants, RoundRecord&
   phase("client training", [&] { clients_.train(panel, round, counter); });
 
   synthesiser_.begin_round();
-  Answered answered;
+  std::optional<Answered> last;
   for (std::size_t step = 0; step < black_box.generator_steps; ++step) {
     const std::uint64_t seed = seed_of_points(settings().seed, round, step);
     const black_box::Queries queries(query_options(black_box, black_box.queries), black_box.samples,
                                      federation().data().shape.entries(), seed);
-    answered = synthesise(panel, round, step, queries, seed);
-    if (answered.agents.empty()) {
-      result().notes.push_back("round " + std::to_string(record.round) +
-                               ": nobody answered, so neither generator nor global model moved");
-      return;
+    Answered answered = synthesise(panel, round, step, queries, seed);
+    if (panel.members().empty()) {
+      result().notes.push_back("round " + std::to_string(record.round) + ", step " +
+                               std::to_string(step + 1) + " of the generator: nobody answered, so " +
+                               (last ? "the global model learned from the step before"
+                                     : "neither generator nor global model moved"));
+      break;
     }
     const double rate = cosine_rate(black_box.generator_learning_rate, step, black_box.generator_steps);
     phase("generator", [&] { record.figures = improve_generator(answered, queries, rate); });
+    last = std::move(answered);
   }
+  if (!last) return;
 
   phase("distillation", [&] {
-    const at::Tensor images = answered.made.images.detach();
-    distil(server(), federation().batches().normalised(images), answered.ensemble.at_x, black_box,
+    const at::Tensor images = last->made.images.detach();
+    distil(server(), federation().batches().normalised(images), last->ensemble.at_x, black_box,
            black_box.server_steps);
     if (black_box.client_steps > 0)
-      panel.tell([&](const Panel::Member&) { return TeachMessage{tensor_of(answered.ensemble.at_x)}; });
+      panel.tell([&](const Panel::Member&) { return TeachMessage{tensor_of(last->ensemble.at_x)}; });
   });
 }
 
@@ -89,9 +98,8 @@ FedZge::Answered FedZge::synthesise(Panel& panel, std::size_t round, std::size_t
           with_points(images, queries).narrow(0, 1, static_cast<std::int64_t>(black_box.queries));
     const auto answers = panel.ask(question, answer_form(black_box), 1 + black_box.queries, black_box.samples,
                                    federation().data().classes);
-    answered.agents = agents_of(panel);
-    if (answered.agents.empty()) return;
-    const black_box::EnsembleWeights ensemble = weights(answered.agents, true);
+    if (panel.members().empty()) return;
+    const black_box::EnsembleWeights ensemble = weights(agents_of(panel));
     for (std::size_t k = 0; k <= black_box.queries; ++k) {
       std::vector<Logits> each;
       for (const std::vector<Logits>& one : answers) each.push_back(one[k]);

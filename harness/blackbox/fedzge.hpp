@@ -3,8 +3,8 @@
 //   1 clients train on their own examples
 //   2 the server's generator makes B samples x = G(z, y), and q points around each
 //   3 clients answer both; yhat = the ensemble's logits
-//   4 the generator steps along dL/dx dG/dtheta, dL/dx from the answers (fedval/black_box/estimator.hpp) 5
-//   the global model learns yhat for x, and so do the clients
+//   4 the generator steps along dL/dx dG/dtheta, dL/dx from the answers (black_box/estimator.hpp)
+//   5 the global model learns yhat for x, and so do the clients
 //
 // Steps 2 to 4 are repeated where the generator has several steps; 5 uses the last samples. Optimisers are
 // made anew every round. Samples are in [-1, 1] and are normalised as real images are. Source: Ma, Wang,
@@ -22,7 +22,8 @@ namespace fedval::harness {
 
 class FedZge : public DistillationRun {
  public:
-  /// With the federation's agents as clients. Error for sentences, and from the models.
+  /// With the federation's agents as clients. Error for sentences, for more directions than a sample has, and
+  /// from the models.
   explicit FedZge(Federation& federation);
   /// With other clients, one for each agent, that must outlive it; they are neither tested nor saved.
   FedZge(Federation& federation, std::vector<BlackBox*> clients);
@@ -34,10 +35,11 @@ class FedZge : public DistillationRun {
   void keep(Archive& archive) override;
 
  private:
+  FedZge(Federation& federation, AnsweringClients clients);
+
   /// Samples, and what the ensemble says of them.
   struct Answered {
     Synthesiser::Made made;
-    std::vector<std::size_t> agents;  ///< whose answers these are
     black_box::Answers ensemble;
   };
 

@@ -9,10 +9,12 @@
 #include <numeric>
 
 #include "fedval/error.hpp"
+#include "fedval/random/draws.hpp"
 #include "fedval/random/fill.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/blackbox/distil.hpp"
 #include "harness/blackbox/query_options.hpp"
+#include "harness/blackbox/tensors.hpp"
 
 namespace fedval::harness {
 
@@ -24,6 +26,14 @@ random::Key noise_key(std::uint64_t seed, std::size_t agent) {
   return {seed, (tag << 48) | agent};
 }
 
+/// Where its network starts: apart from the server's start, from other clients' and from those of other
+/// seeds.
+std::uint64_t start_seed(std::uint64_t seed, std::size_t agent) {
+  constexpr std::uint64_t tag = 0x6263;  // "bc"
+  random::Draws draws(seed, (tag << 48) | agent);
+  return draws.word();
+}
+
 constexpr std::size_t test_batch = 50;
 
 }  // namespace
@@ -32,7 +42,7 @@ LocalClient::LocalClient(Federation& federation, std::size_t agent)
     : federation_(federation),
       agent_(agent),
       network_(make_network(client_model(federation.settings(), agent), federation.data().shape,
-                            federation.data().classes, federation.settings().seed + 1 + agent)) {
+                            federation.data().classes, start_seed(federation.settings().seed, agent))) {
   if (federation.data().shape.is_text())
     fail("black boxes are asked about images, but the data are sentences");
 }
@@ -72,6 +82,9 @@ Message LocalClient::query(const QueryMessage& asked) {
   if (!is(1, shape.channels) || !is(2, shape.height) || !is(3, shape.width))
     fail("images of ", x.size(1), " x ", x.size(2), " x ", x.size(3), ", expected ", shape.channels, " x ",
          shape.height, " x ", shape.width);
+  const std::size_t agreed = federation_.settings().black_box.queries;
+  if (asked.q > agreed) fail("asked about ", asked.q, " points around a sample, ", agreed, " are agreed");
+  check_budget((1 + std::uint64_t{asked.q}) * static_cast<std::uint64_t>(x.size(0)));
   at::Tensor all = x.unsqueeze(0);
   if (const auto* seed = std::get_if<std::uint64_t>(&asked.points)) {
     if (asked.q > 0)
@@ -81,25 +94,33 @@ Message LocalClient::query(const QueryMessage& asked) {
     all = at::cat({all, std::get<at::Tensor>(asked.points)});
   }
   const at::Tensor inputs = federation_.batches().normalised(all.flatten(0, 1));
+  Message answers = answers_about(inputs, all.size(0));
   seen_ = inputs.narrow(0, 0, x.size(0)).clone();
-  return answers_about(inputs, all.size(0));
+  return answers;
 }
 
 Message LocalClient::query(const PublicMessage& asked) {
   const Examples& all = federation_.data().held_out;
   for (const std::uint32_t example : asked.examples)
     if (example >= all.size()) fail("public example ", example, " of ", all.size());
+  check_budget(asked.examples.size());
   const std::vector<std::size_t> indices(asked.examples.begin(), asked.examples.end());
-  seen_ = federation_.batches().inputs(all, indices);
-  return answers_about(seen_, 1);
+  const at::Tensor inputs = federation_.batches().inputs(all, indices);
+  Message answers = answers_about(inputs, 1);
+  seen_ = inputs;
+  return answers;
+}
+
+/// Before anything is made for them: a refusal must cost nothing.
+void LocalClient::check_budget(std::uint64_t images) const {
+  const std::uint64_t budget = federation_.settings().black_box.query_budget;
+  if (budget > 0 && answered_ + images > budget)
+    fail("its budget of ", budget, " images has ", budget - answered_, " left for ", images);
 }
 
 Message LocalClient::answers_about(const at::Tensor& inputs, std::int64_t groups) {
   const BlackBoxSettings& settings = federation_.settings().black_box;
   const auto images = static_cast<std::uint64_t>(inputs.size(0));
-  if (settings.query_budget > 0 && answered_ + images > settings.query_budget)
-    fail("its budget of ", settings.query_budget, " images has ", settings.query_budget - answered_,
-         " left for ", images);
   const torch::NoGradGuard no_grad;
   network_.train(false);  // an answer is about one image, whatever else is in the batch
   std::vector<at::Tensor> parts;
@@ -148,12 +169,7 @@ Tested LocalClient::test() {
 }
 
 void LocalClient::fields(Archive& archive) {
-  at::Tensor state = network_.state();
-  archive.field("state", state);
-  if (archive.reading()) {
-    const torch::NoGradGuard no_grad;
-    network_.state().copy_(state);
-  }
+  state_field(archive, "state", network_.state());
   archive.field("answered", answered_);
 }
 

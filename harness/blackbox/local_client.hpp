@@ -21,7 +21,8 @@ class LocalClient : public BlackBox {
   LocalClient(Federation& federation, std::size_t agent);
 
   /// Trains, answers in evaluation mode, or learns what it is taught; a refusal for what it cannot do or will
-  /// not: queries beyond its budget, images of another shape, lessons about samples it has not seen.
+  /// not: queries beyond its budget, more points than agreed, images of another shape, lessons about samples
+  /// it has not seen.
   std::optional<Bytes> answer(std::span<const std::byte> message) override;
 
   /// Optimiser steps of its local training since the last call.
@@ -30,7 +31,7 @@ class LocalClient : public BlackBox {
   std::uint64_t answered() const { return answered_; }
   /// On the part that the settings name for evaluation.
   Tested test();
-  /// Everything that its next answer depends on.
+  /// Everything that its answers depend on from a round's beginning.
   void fields(Archive& archive);
 
  private:
@@ -39,6 +40,7 @@ class LocalClient : public BlackBox {
   Message teach(const TeachMessage& lesson);
   Message query(const QueryMessage& asked);
   Message query(const PublicMessage& asked);
+  void check_budget(std::uint64_t images) const;
   Message answers_about(const at::Tensor& inputs, std::int64_t groups);
 
   Federation& federation_;

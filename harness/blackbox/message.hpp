@@ -1,13 +1,14 @@
 // What travels between a server and a client that only answers: bytes, and what they carry.
 //
-//   train    server -> client   round, share of the steps                      client trains on its own
-//   examples query    server -> client   samples, and the q points around them          client answers, and
-//   keeps the samples
-//                               or the seed that makes them
-//   public   server -> client   numbers of examples that everyone has          the same
-//   teach    server -> client   logits of the ensemble for these samples       client learns them
-//   answers  client -> server   [1 + q, B, C] logits, or [1 + q, B] classes, with or without their
-//   probability done     client -> server   nothing refusal  client -> server   why there is no other reply
+//   to the client
+//     train     round, share of the steps                              it trains on its own examples
+//     query     samples, and q points around them or their seed        it answers, and keeps the samples
+//     public    numbers of examples that everyone has                  the same
+//     teach     logits of the ensemble for these samples               it learns them
+//   from the client
+//     answers   [1 + q, B, C] logits; or [1 + q, B] classes, with or without their probability
+//     done      nothing
+//     refusal   why there is no other reply
 //
 // A message is a head of 64 bytes and then numbers of four bytes (a class: two; a seed: eight),
 // little-endian. Numbers are counted by kind as they are written; heads apart from them.

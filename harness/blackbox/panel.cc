@@ -37,6 +37,20 @@ black_box::Logits spread(const at::Tensor& classes, const at::Tensor& probabilit
   return logits;
 }
 
+/// Logits beyond this are refused: one client's would make the ensemble's differences, and with them the
+/// generator, infinite in single precision, and every client after it would be asked about nothing.
+constexpr double largest_logit = 1e6;
+
+black_box::Logits checked_logits(const at::Tensor& answers, std::int64_t k) {
+  const std::string name = "answers[" + std::to_string(k) + "]";
+  black_box::Logits logits = black_box::read_logits(answers, name);
+  for (std::size_t i = 0; i < logits.rows(); ++i)
+    for (const double logit : logits.row(i))
+      if (std::abs(logit) > largest_logit)
+        fail(name, ": a logit of ", logit, " for sample ", i, ", beyond +-", largest_logit);
+  return logits;
+}
+
 std::vector<black_box::Logits> logits_in(const AnswersMessage& answers, AnswerForm form, std::size_t points,
                                          std::size_t samples, std::size_t classes) {
   if (answers.form != form) fail("answered in another form");
@@ -48,7 +62,7 @@ std::vector<black_box::Logits> logits_in(const AnswersMessage& answers, AnswerFo
   std::vector<black_box::Logits> logits;
   for (std::int64_t k = 0; k < wanted.front(); ++k)
     logits.push_back(form == AnswerForm::logits
-                         ? black_box::read_logits(all[k], "answers[" + std::to_string(k) + "]")
+                         ? checked_logits(all[k], k)
                          : spread(all[k].contiguous(),
                                   answers.values.defined() ? answers.values[k].contiguous() : at::Tensor(),
                                   classes));
@@ -84,6 +98,7 @@ std::vector<std::optional<Message>> Panel::exchange(
       messages[i] = decode(*replies[i]);
       count(*replies[i], result_.bytes);
     } catch (const Error& error) {
+      add(result_.bytes, "no message", static_cast<double>(replies[i]->size()));
       objections[i] = error.what();
     }
   }

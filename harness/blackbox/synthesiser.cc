@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "harness/blackbox/batch_draws.hpp"
+#include "harness/blackbox/tensors.hpp"
 
 namespace fedval::harness {
 
@@ -49,12 +50,6 @@ void Synthesiser::step(const Made& made, const at::Tensor& gradient, double lear
   optimiser_->step(flat_.parameters(), flat_.gradient(), learning_rate);
 }
 
-void Synthesiser::fields(Archive& archive) {
-  at::Tensor state = flat_.state();
-  archive.field("generator", state);
-  if (!archive.reading()) return;
-  const torch::NoGradGuard no_grad;
-  flat_.state().copy_(state);
-}
+void Synthesiser::fields(Archive& archive) { state_field(archive, "generator", flat_.state()); }
 
 }  // namespace fedval::harness

@@ -7,6 +7,19 @@
 
 namespace fedval::harness {
 
+at::Tensor ensemble_of(const black_box::EnsembleWeights& weights, std::span<const std::uint32_t> classes,
+                       const std::function<at::Tensor(std::size_t k)>& answer) {
+  at::Tensor sum;
+  for (std::size_t k = 0; k < weights.boxes(); ++k) {
+    const at::Tensor share = at::empty({static_cast<std::int64_t>(classes.size()), 1});
+    for (std::size_t i = 0; i < classes.size(); ++i)
+      share.data_ptr<float>()[i] = static_cast<float>(weights(k, classes[i]));
+    const at::Tensor part = answer(k).mul(share);
+    sum = sum.defined() ? sum.add(part) : part;
+  }
+  return sum;
+}
+
 WhiteBoxes::WhiteBoxes(const Federation& federation, const OpenModels& models,
                        black_box::EnsembleWeights weights)
     : weights_(std::move(weights)) {
@@ -20,15 +33,7 @@ WhiteBoxes::WhiteBoxes(const Federation& federation, const OpenModels& models,
 }
 
 at::Tensor WhiteBoxes::answer(const at::Tensor& inputs, std::span<const std::uint32_t> classes) {
-  at::Tensor sum;
-  for (std::size_t k = 0; k < networks_.size(); ++k) {
-    const at::Tensor share = at::empty({static_cast<std::int64_t>(classes.size()), 1});
-    for (std::size_t i = 0; i < classes.size(); ++i)
-      share.data_ptr<float>()[i] = static_cast<float>(weights_(k, classes[i]));
-    const at::Tensor part = networks_[k].forward(inputs).mul(share);
-    sum = sum.defined() ? sum.add(part) : part;
-  }
-  return sum;
+  return ensemble_of(weights_, classes, [&](std::size_t k) { return networks_[k].forward(inputs); });
 }
 
 }  // namespace fedval::harness

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -9,6 +10,10 @@
 #include "harness/blackbox/open_clients.hpp"
 
 namespace fedval::harness {
+
+/// sum_k w_k(y_i) answer(k)_i of tensors [B, classes], differentiable where gradients are recorded.
+at::Tensor ensemble_of(const black_box::EnsembleWeights& weights, std::span<const std::uint32_t> classes,
+                       const std::function<at::Tensor(std::size_t k)>& answer);
 
 class WhiteBoxes {
  public:

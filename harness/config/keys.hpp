@@ -179,8 +179,8 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
                  "feddf",
                  "dense",
                  "fedgen"}},
-        "The methods compared, each from the same start on the same data. From fedzge on what clients know "
-        "travels as answers, see [black_box]; scores are not read on their rounds.");
+        "The methods compared, each from the same start on the same data. From fedzge on the server's "
+        "model learns from answers, see [black_box]; scores are not read on their rounds.");
 
   visit(KeyName{"scores", "read"}, s.scores.read,
         Choices{{"data_size",
@@ -305,8 +305,9 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "fedzge, fedmd: the clients' networks, dealt in turn; empty = model.name for all.");
   visit(KeyName{"black_box", "client_widths"}, s.black_box.client_widths, Counts{width, 0, true},
         "fedzge, fedmd: their model.width, dealt in turn; empty = model.width for all.");
-  visit(KeyName{"black_box", "samples"}, s.black_box.samples, positive,
-        "Samples that a generator makes in a round, B; of public data, those that are asked about.");
+  visit(
+      KeyName{"black_box", "samples"}, s.black_box.samples, positive,
+      "Samples that a generator makes for a step, B; of public data, those that are asked about in a round.");
   visit(KeyName{"black_box", "noise"}, s.black_box.noise, positive, "Numbers of noise in a sample, nz.");
   visit(
       KeyName{"black_box", "estimator"}, s.black_box.estimator,
@@ -324,8 +325,10 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "fedzge: how far a point is from its sample, whose pixels are in [-1, 1].");
   visit(KeyName{"black_box", "sending"}, s.black_box.sending, Choice{{"seed", "points"}},
         "fedzge: what travels; seed = eight bytes that clients make the points from.");
-  visit(KeyName{"black_box", "ensemble"}, s.black_box.ensemble, Choice{{"size", "class"}},
-        "How clients' answers are weighed: by their examples, or by those of the class that was ordered.");
+  visit(
+      KeyName{"black_box", "ensemble"}, s.black_box.ensemble, Choice{{"size", "class"}},
+      "fedzge, dense: how clients' answers are weighed: by their examples, or by those of the class that was "
+      "ordered.");
   visit(KeyName{"black_box", "temperature"}, s.black_box.temperature, above_0,
         "Of the adversarial loss and of distillation, T.");
   visit(KeyName{"black_box", "adversarial"}, s.black_box.adversarial, from_0,
@@ -354,7 +357,7 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "trains "
         "on, and the round goes on without it.");
   visit(KeyName{"black_box", "images_a_pass"}, s.black_box.images_a_pass, positive,
-        "Images that go through a client's network at once: what its memory holds.");
+        "Images that go through a client's network at once when it answers: what its memory holds.");
   visit(KeyName{"black_box", "public_samples"}, s.black_box.public_samples, any,
         "fedmd, feddf: held-out examples, without their labels, that everyone has, the first ones; 0 = all.");
 }

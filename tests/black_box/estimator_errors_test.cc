@@ -58,15 +58,14 @@ TEST_CASE("numbers of samples, entries and classes") {
       [](Case& with) {
         with.x = {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}};
       },
-      "black_box: 9 entries and 3 classes for 3 samples of 4");
+      "black_box: 9 entries for 3 samples of 4");
   // As many entries, but other samples.
   check_all(
       [](Case& with) {
         with.x = {{1, 2}, {3, 4}, {5, 6}, {7, 8}, {9, 8}, {7, 6}};
       },
       "black_box: x of shape [6, 2] for 3 samples");
-  check_all([](Case& with) { with.classes.pop_back(); },
-            "black_box: 12 entries and 2 classes for 3 samples of 4");
+  check_all([](Case& with) { with.classes.pop_back(); }, "black_box: 2 classes for 3 samples");
   check_all([](Case& with) { with.z.pop_back(); }, "black_box: z of shape [2, 1] for 3 samples");
   check_all([](Case& with) { with.classes[2] = 2; }, "fidelity: sample 2 is for class 2 of 2");
   Case with;
@@ -114,6 +113,49 @@ TEST_CASE("temperatures, and entries that are not finite") {
     CAPTURE(text);
     CHECK(text.starts_with("black_box: the answers about sample "));
     CHECK(text.ends_with(" at point 1 differ by nan"));
+  }
+}
+
+TEST_CASE("the exact gradient wants as many answers and noises as samples") {
+  const auto complaint_of = [](const Case& with) {
+    std::vector<double> out(12, 7.0);
+    const auto nothing = [](const Logits&) { return std::vector<double>(12); };
+    const std::string text = tests::complaint_of([&] {
+      exact_gradient(with.loss, {with.x, with.z, with.classes}, with.ensemble.at_x, with.ensemble.at_x,
+                     nothing, nothing, out);
+    });
+    CHECK((out == std::vector<double>(12, 7.0)) == (text != "no error"));
+    return text;
+  };
+  Case with;
+  CHECK(complaint_of(with) == "no error");
+  with.classes = {0, 1, 1, 0, 1, 1};
+  with.ensemble.at_x = Logits(6, 2);
+  CHECK(complaint_of(with) == "black_box: x of shape [3, 4] for 6 samples");
+  with = {};
+  with.ensemble.at_x = Logits(6, 2);
+  CHECK(complaint_of(with) == "black_box: answers for 6 of 3 samples");
+}
+
+// Diversity is then exp of minus some thousands, 0 as a double, and so is its part of the gradient.
+TEST_CASE("samples that are far apart, as pixels from 0 to 255 are, leave every estimate finite") {
+  for (const Estimator estimator : {Estimator::scalar, Estimator::per_sample, Estimator::chain}) {
+    Case with;
+    for (std::size_t i = 0; i < 3; ++i)
+      for (double& pixel : with.x[i]) pixel *= 20 * static_cast<double>(1 + i);
+    REQUIRE(Diversity(with.x, with.z).value() == 0);
+    with.ensemble.at_points[0](1, 0) += 0.1;
+    std::vector<double> out(12), without(12);
+    const auto estimate = [&](double factor, std::vector<double>& into) {
+      with.loss.diversity = factor;
+      generator_gradient(
+          estimator, with.loss, {with.x, with.z, with.classes}, with.ensemble, with.global, with.queries,
+          [](const Logits&) { return std::vector<double>(12); }, into);
+    };
+    estimate(1, out);
+    estimate(0, without);
+    for (const double entry : out) CHECK(std::isfinite(entry));
+    CHECK(out == without);
   }
 }
 

@@ -84,12 +84,13 @@ TEST_CASE("an answer is about one image, whatever else is asked, and asking chan
   }
   CHECK(together.std().item().toDouble() > 0.01);
   client.test();
+  CHECK(logits_of(client, images)[0].equal(together));
   // Beside the count of images nothing that it keeps is another.
   LocalClient fresh(scene.federation, 2);
   Archive reader(before, "client");
   fresh.fields(reader);
   CHECK(logits_of(fresh, images)[0].equal(together));
-  CHECK(client.answered() == 12);
+  CHECK(client.answered() == 18);
 }
 
 TEST_CASE("the points around samples go through in passes of any size") {
@@ -157,6 +158,16 @@ TEST_CASE("what it cannot answer it refuses with the reason") {
   CHECK(logits_of(client, images_of(digits().test, 8)).size(1) == 8);
   CHECK(refusal_of(client, QueryMessage{images_of(digits().test, 3), 0, std::uint64_t{1}}) ==
         "its budget of 10 images has 2 left for 3");
+  // What is refused is not made, and the samples seen before can still be taught.
+  settings.black_box.queries = 4'000'000'000;
+  SmallFederation willing(settings);
+  LocalClient other(willing.federation, 0);
+  CHECK(logits_of(other, images_of(digits().test, 8)).size(1) == 8);
+  CHECK(refusal_of(other, QueryMessage{images_of(digits().test, 2), 4'000'000'000, std::uint64_t{1}}) ==
+        "its budget of 10 images has 2 left for 8000000002");
+  CHECK(std::holds_alternative<DoneMessage>(reply_of(other, TeachMessage{at::empty({8, 10}).zero_()})));
+  CHECK(refusal_of(client, QueryMessage{images_of(digits().test, 1), 4, std::uint64_t{1}}) ==
+        "asked about 4 points around a sample, 3 are agreed");
   const Bytes noise(80, std::byte{1});
   CHECK(std::get<RefusalMessage>(decode(*client.answer(noise))).reason ==
         "message: no message of this program");

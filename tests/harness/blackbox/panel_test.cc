@@ -37,6 +37,8 @@ std::vector<Fault> faults() {
   with_nan[2][3][4] = std::numeric_limits<float>::quiet_NaN();
   at::Tensor infinite = at::zeros({4, 6, 10});
   infinite[0][0][9] = -std::numeric_limits<float>::infinity();
+  at::Tensor huge = at::zeros({4, 6, 10});
+  huge[1][2][3] = -1e7;
   Bytes cut = *logits(at::zeros({4, 6, 10}));
   cut.pop_back();
   return {
@@ -50,6 +52,8 @@ std::vector<Fault> faults() {
        "failed: the line is dead"},
       {"NaN", 1, always(logits(with_nan)), "answers[2][3, 4] is NaN"},
       {"infinity", 1, always(logits(infinite)), "answers[0][0, 9] is -infinite"},
+      {"a huge number", 1, always(logits(huge)),
+       "answers[1]: a logit of -1e+07 for sample 2, beyond +-1e+06"},
       {"fewer samples", 1, always(logits(at::zeros({4, 5, 10}))),
        "answers of shape [4, 5, 10], expected [4, 6, 10]"},
       {"other classes", 1, always(logits(at::zeros({4, 6, 9}))),
@@ -120,8 +124,8 @@ TEST_CASE("the others' answers are what they would be without it") {
 }
 
 TEST_CASE("a round in which nobody answers changes no model and is said") {
-  SmallFederation scene(black_box_settings(), 2);
-  LocalClient honest(scene.federation, 0);
+  SmallFederation scene(black_box_settings(), 1);
+  LocalClient honest(scene.federation, 0);  // one network, so one worker
   const auto nothing = [](std::size_t, const std::optional<Bytes>&) { return std::optional<Bytes>(); };
   Spoiled one(honest, nothing), two(honest, nothing), three(honest, nothing);
   FedZge run(scene.federation, {&one, &two, &three});
@@ -135,7 +139,8 @@ TEST_CASE("a round in which nobody answers changes no model and is said") {
     return run.finish();
   }();
   CHECK(std::ranges::count(result.notes,
-                           "round 1: nobody answered, so neither generator nor global model moved") == 1);
+                           "round 1, step 1 of the generator: nobody answered, so neither generator nor "
+                           "global model moved") == 1);
 }
 
 TEST_CASE("labels and probabilities stand for distributions with that maximum") {

@@ -1,4 +1,5 @@
-// FedZGE's rivals: what each of them computes, written out again; resumable; errors before the first round.
+// FedZGE's rivals: what they share with FedAvg, whom they weigh how, that generators learn; resumable; errors
+// before the first round.
 #include <ATen/ops/cat.h>
 
 #include "harness/blackbox/feddf.hpp"
@@ -76,6 +77,45 @@ TEST_CASE("models that travel are counted with all their numbers, both ways; ans
   // Six numbers of public examples each to three clients in three rounds.
   CHECK(figure(outcome_of("fedmd", black_box_settings(), data).ending.result.bytes, "samples") ==
         3 * 3 * 6 * 4);
+}
+
+TEST_CASE("FedGen weighs by class and says what that costs, DENSE when it is told to, the others by size") {
+  const Dataset data = with_public();
+  Settings by_class = black_box_settings();
+  by_class.black_box.ensemble = "class";
+  const double counts = 3 * 3 * 4 * 10;
+  for (const char* method : {"fedmd", "feddf", "fedgen"}) {
+    const Ending size = outcome_of(method, black_box_settings(), data).ending,
+                 classes = outcome_of(method, by_class, data).ending;
+    CHECK(size.server.equal(classes.server));
+    for (const Ending& ending : {size, classes})
+      CHECK(figure(ending.result.bytes, "class counts") == (std::string(method) == "fedgen" ? counts : 0));
+  }
+  for (const char* method : {"dense", "fedzge"}) {
+    const Ending size = outcome_of(method, black_box_settings(), data).ending,
+                 classes = outcome_of(method, by_class, data).ending;
+    CHECK(!size.server.equal(classes.server));
+    CHECK(figure(size.result.bytes, "class counts") == 0);
+    CHECK(figure(classes.result.bytes, "class counts") == counts);
+  }
+}
+
+TEST_CASE("the generators of DENSE and FedGen learn what was ordered") {
+  const Dataset data = with_public();
+  for (const char* method : {"dense", "fedgen"}) {
+    CAPTURE(method);
+    const auto fidelity = [&](double rate) {
+      Settings settings = black_box_settings();
+      settings.training.rounds = 8;
+      settings.black_box.samples = 16;
+      settings.black_box.generator_steps = 10;
+      settings.black_box.generator_learning_rate = rate;
+      settings.black_box.adversarial = settings.black_box.diversity = settings.black_box.information = 0;
+      const Ending ending = outcome_of(method, settings, data).ending;
+      return figure(ending.rounds.back().figures, "fidelity");
+    };
+    CHECK(fidelity(0.01) < 0.7 * fidelity(1e-12));
+  }
 }
 
 TEST_CASE("without a step of distillation FedDF, and FedGen's first round, are FedAvg") {

@@ -11,8 +11,10 @@
 #include <torch/nn/modules/linear.h>
 
 #include <cmath>
+#include <cstdint>
 #include <thread>
 
+#include "fedval/black_box/communication.hpp"
 #include "fedval/error.hpp"
 #include "tests/harness/model/written_out.hpp"
 
@@ -102,6 +104,21 @@ TEST_CASE("numbers of parameters, and a final layer whose weight and bias end th
     CHECK(network.final_bias(network.state()).sizes() == at::IntArrayRef{classes});
     CHECK(at::isfinite(network.state()).all().item().toBool());
   }
+}
+
+// Ten clients, 100 rounds, both ways: what FedAvg sends where FedZGE's answers are compared with it.
+TEST_CASE("federated averaging of residual networks sends 83.3, 158.6 and 175.3 GiB in 100 rounds") {
+  const auto gibibytes = [](const std::string& name) {
+    ModelSettings settings = model(name);
+    settings.stem = "imagenet";
+    const std::int64_t parameters = make_network(settings, cifar, 10, 1).dimension();
+    const auto sent =
+        fedval::black_box::communication_of_model(static_cast<std::uint64_t>(parameters)).total();
+    return std::round(static_cast<double>(10 * 100 * sent) / (1 << 30) * 10) / 10;
+  };
+  CHECK(gibibytes("resnet18") == 83.3);
+  CHECK(gibibytes("resnet34") == 158.6);
+  CHECK(gibibytes("resnet50") == 175.3);
 }
 
 TEST_CASE("every model has a case above, and every name makes a network") {
