@@ -64,9 +64,11 @@ void print_tables(std::ostream& out, const Results& results) {
       << agent_table(results)
       << "\nMethods (corr: Pearson correlation with alone, over the agents; - where undefined, as for equal "
          "accuracies;\nvaluation: share of the time spent scoring, weighing and aggregating)\n"
-      << method_table(results) << "\nScores after the last round, all read from the same rounds: those of "
-      << results.methods.front().name << '\n'
-      << score_table(results);
+      << method_table(results);
+  if (!results.methods.front().run.readers.empty())
+    out << "\nScores after the last round, all read from the same rounds: those of "
+        << results.methods.front().name << '\n'
+        << score_table(results);
   for (const std::string& note : results.notes) out << "note: " << note << '\n';
   for (const MethodResult& method : results.methods)
     for (const std::string& note : method.run.notes) out << "note: " << method.name << ", " << note << '\n';

@@ -86,6 +86,7 @@ TEST_CASE("correlations that are undefined are shown as -, not as a number") {
   std::ostringstream out;
   print_tables(out, results);
   CHECK(out.str().find("fedavg         1.000          -") != std::string::npos);
+  CHECK(out.str().find("those of fedavg\n") != std::string::npos);
   CHECK(out.str().find("note: fedavg, round 1: weights are uniform") != std::string::npos);
   CHECK_FALSE(against_standalone(results, std::vector<double>{0.9, 0.9}).has_value());
   CHECK(against_standalone(results, std::vector<double>{3.0, 1.0}).value() == doctest::Approx(-1.0));
@@ -108,5 +109,6 @@ TEST_CASE("an agent that never took part has no value: - in the table, left out 
   results.methods.push_back({"cgsv", "r", run});
   std::ostringstream out;
   print_tables(out, results);
+  CHECK(out.str().find("Scores") == std::string::npos);  // none was read
   CHECK(out.str().find("3           10        2  0.3000       -    0.7000") != std::string::npos);
 }

@@ -117,6 +117,30 @@ TEST_CASE("a study of several settings and numbers of agents") {
   CHECK(contains(files.attacks, "sign_flip"));
 }
 
+TEST_CASE("methods are marked where the difference to the first one, run by run, has an interval without 0") {
+  const double base[] = {.80, .70, .60}, above[] = {.10, .12, .11}, either[] = {-.05, .02, .01};
+  std::vector<Run> runs;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    runs.push_back(made_up({.agents = 3, .rounds = 2, .scores = 1, .seed = seed}));
+    Json& methods = runs.back().summary["methods"];
+    methods["fedavg"]["server_accuracy"] = base[seed - 1];
+    methods["cgsv"]["server_accuracy"] = base[seed - 1] + above[seed - 1];
+    methods["spectral_fed"]["server_accuracy"] = base[seed - 1] + either[seed - 1];
+  }
+  // .11 +- 4.302653 x .01 / sqrt(3), although the accuracies themselves differ by more from seed to seed.
+  const auto table = [&] { return files_of(runs).json["methods"]["server accuracy"]; };
+  CHECK(table()["cgsv"]["all runs"]["beyond_first"] == "+");
+  CHECK_FALSE(table()["spectral_fed"]["all runs"].contains("beyond_first"));
+  CHECK_FALSE(table()["fedavg"]["all runs"].contains("beyond_first"));
+  CHECK(contains(files_of(runs).markdown, "0.8100 \u00B1 0.2370 (+) |"));
+  for (std::size_t i = 0; i < 3; ++i)
+    runs[i].summary["methods"]["cgsv"]["server_accuracy"] = base[i] - above[i];
+  CHECK(table()["cgsv"]["all runs"]["beyond_first"] == "-");
+  runs[2].settings.seed = 2;  // no longer a sample of seeds
+  runs[2].summary["seed"] = 2;
+  CHECK_FALSE(table()["cgsv"]["all runs"].contains("beyond_first"));
+}
+
 TEST_CASE("one run, and runs with little in them") {
   const Files one = files_of({made_up({.agents = 3, .rounds = 2, .scores = 1})});
   check_tables(one.markdown);
