@@ -59,7 +59,7 @@ std::vector<Plot> plots_of(const Findings& found, const fs::path& prefix) {
                             "Pearson correlation of each score with standalone accuracy: mean over seeds and "
                             "its 95 % interval, cut at 1, by setting.",
                             pearson_plot(found.study, found.scores)));
-  if (found.study.settings.size() > 1)
+  if (found.study.runs.size() > 1)
     plots.push_back(
         plot_of(prefix, "-accuracy.svg",
                 "Test accuracy of the server's model after the last round: mean over seeds and its "

@@ -13,7 +13,7 @@
 namespace fedval::harness {
 namespace {
 
-constexpr std::size_t longest_name = 30, width = 900;
+constexpr std::size_t longest_name = 64, width = 900;
 
 // Of gnuplot's sequence "podo", the colours of Okabe and Ito; the yellow one is too light for points.
 constexpr std::array<int, 7> colours{6, 7, 4, 8, 2, 3, 1};
