@@ -80,7 +80,7 @@ struct RunResult {
   double seconds = 0, training_seconds = 0, valuation_seconds = 0;
   std::vector<Figure> bytes;   ///< sent between server and agents, by what the messages carry
   std::vector<Figure> split;   ///< seconds, of the phases of a round
-  std::uint64_t answered = 0;  ///< images that agents were asked about
+  std::uint64_t answered = 0;  ///< images in answers that could be used
 };
 void fields(Archive& archive, RunResult& result);
 
