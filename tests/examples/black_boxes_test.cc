@@ -47,8 +47,8 @@ TEST_CASE(
   constexpr double q = 12;
   const std::vector<Errors> errors = measure(scene(), 12, 40);
   const Errors &scalar = errors[0], &reference = errors[1], &sample = errors[2], &chain = errors[3];
-  // Means of 40 x 32 samples' errors, each with a standard deviation about its mean: 3 % twice over, and more
-  // for the batch, whose 40 errors share their differences.
+  // A mean of 40 x 32 samples' errors is within a few per cent; the batch has 40 errors only, each of which
+  // hangs on one difference squared.
   CHECK(scalar.squared == doctest::Approx((entries * batch - 1) / q).epsilon(0.25));
   CHECK(sample.squared == doctest::Approx((entries - q) / q).epsilon(0.1));
   CHECK(chain.squared < sample.squared);
