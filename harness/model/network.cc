@@ -45,8 +45,7 @@ constexpr std::array<Entry, 11> entries{{
     {"mlp", Takes::images, [](const Order& o) -> Made { return std::make_shared<Mlp>(o.shape, o.classes); }},
     {"small_cnn", Takes::images,
      [](const Order& o) -> Made {
-       return std::make_shared<SmallCnn>(static_cast<std::int64_t>(o.shape.channels), o.classes,
-                                         static_cast<std::int64_t>(o.settings.width));
+       return std::make_shared<SmallCnn>(o.shape, o.classes, static_cast<std::int64_t>(o.settings.width));
      }},
     {"text_cnn", Takes::sentences,
      [](const Order& o) -> Made { return std::make_shared<TextCnn>(o.settings, o.shape, o.classes); }},

@@ -8,10 +8,9 @@
 //              relu, linear 1024-64, relu, linear 64-classes. D = 122,570 (SpectralFuse)
 //   mlp        any image, 28 x 28 padded to 32 x 32: linear n-128-64-classes with relu between.
 //              D = 140,106 for MNIST (SpectralFuse)
-//   small_cnn  any image: conv c-w (5 x 5, stride 2), relu, conv w-2w (3 x 3, stride 2), relu, mean over a
-//   grid
-//              of 4 x 4, linear 32w-4w, relu, linear 4w-classes. D = 38,538 for MNIST and w = 16; ours, for
-//              studies on a few cores
+//   small_cnn  any image: conv c-w (5 x 5, stride 2), relu, conv w-2w (3 x 3, stride 2), relu, mean over
+//              a grid of 4 x 4, linear 32w-4w, relu, linear 4w-classes. D = 38,538 for MNIST and w = 16;
+//              ours, for studies on a few cores
 #pragma once
 
 #include <torch/nn/modules/conv.h>
@@ -53,12 +52,13 @@ class TfCnn : public Network {
 
 class SmallCnn : public Network {
  public:
-  SmallCnn(std::int64_t channels, std::int64_t classes, std::int64_t width = 16);
+  SmallCnn(const ExampleShape& shape, std::int64_t classes, std::int64_t width = 16);
   at::Tensor forward(const at::Tensor& images) override;
 
  private:
   torch::nn::Conv2d conv1_, conv2_;
   torch::nn::Linear fc1_, fc2_;
+  at::Tensor grid_;  // pixels x cells
 };
 
 class Mlp : public Network {
