@@ -25,9 +25,11 @@ inline double multiply_add(std::size_t count) {
   volatile double near_one = 0.999;
   const Register factor = Register{} + near_one;
   Register sums[chains];
-  fedval::detail::unrolled<chains>([&](auto c) { sums[c] = factor * static_cast<double>(c); });
-  for (std::size_t i = 0; i < count; i += chains * step)
-    fedval::detail::unrolled<chains>([&](auto c) { sums[c] = sums[c] * factor + factor; });
+  for (std::size_t c = 0; c < chains; ++c) sums[c] = factor * static_cast<double>(c);
+  for (std::size_t i = 0; i < count; i += chains * step) {
+#pragma GCC unroll 16
+    for (std::size_t c = 0; c < chains; ++c) sums[c] = sums[c] * factor + factor;
+  }
   double total = 0;
   for (const Register& sum : sums) total += sum[0];
   return total;

@@ -9,8 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__SSE2__)
+#if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>  // a tenth of the other's lines
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif

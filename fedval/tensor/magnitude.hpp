@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "fedval/tensor/device.hpp"
-#include "fedval/tensor/panel_gram.hpp"
 
 namespace fedval::detail {
 
@@ -128,14 +127,15 @@ template <std::size_t width>
                                                      std::uint16_t* places) {
   static_assert(width % 8 == 0);
   std::size_t count = 0;
-  unrolled<width / 8>([&](auto word) {
+#pragma GCC unroll 64
+  for (std::size_t word = 0; word < width / 8; ++word) {
     std::uint64_t eight;
     std::memcpy(&eight, flags.data() + 8 * word, 8);
     if constexpr (std::endian::native == std::endian::big) eight = __builtin_bswap64(eight);
     const std::array<std::uint8_t, 8>& bits = bit_places[(eight * 0x0102040810204080) >> 56];
     for (std::size_t i = 0; i < 8; ++i) places[count + i] = static_cast<std::uint16_t>(8 * word + bits[i]);
     count += static_cast<std::size_t>(std::popcount(eight));
-  });
+  }
   return count;
 }
 

@@ -13,8 +13,6 @@
 #include <cstring>
 #include <memory>
 #include <new>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "fedval/tensor/slices.hpp"
@@ -58,20 +56,13 @@ class Panel {
   std::vector<double*> rows_;
 };
 
-/// body(0), ..., body(N - 1) with constants, at every optimisation level.
-template <std::size_t N, class Body>
-[[gnu::always_inline]] inline void unrolled(Body&& body) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
-  (std::make_index_sequence<N>{});
-}
-
 /// One register of entries, as doubles.
 template <class S>
 [[gnu::always_inline]] inline Register load(const S* entries) {
-  return [&]<std::size_t... L>(std::index_sequence<L...>) {
-    return Register{static_cast<double>(entries[L])...};
-  }
-  (std::make_index_sequence<register_bytes / sizeof(double)>{});
+  using Entries [[gnu::vector_size(register_bytes / sizeof(double) * sizeof(S))]] = S;
+  Entries loaded;
+  std::memcpy(&loaded, entries, sizeof(loaded));
+  return __builtin_convertvector(loaded, Register);
 }
 
 /// The lanes' sums of eight pairs, ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)) each: a transposition with an
@@ -102,45 +93,52 @@ void tile_pairs(const S* const* rows, std::size_t i, std::size_t j, std::size_t 
                 double* gram, const std::byte* soon) {
   constexpr std::size_t step = register_bytes / sizeof(double), ahead = 64;
   constexpr std::size_t pairs = diagonal ? I * (I + 1) / 2 : I * J, eights = (pairs + 7) / 8;
-  constexpr auto pair = [](std::size_t a, std::size_t b) {
-    return diagonal ? a * (a + 1) / 2 + b : a * J + b;
-  };
+  const auto pair = [](std::size_t a, std::size_t b) { return diagonal ? a * (a + 1) / 2 + b : a * J + b; };
+  const auto end = [](std::size_t a) { return diagonal ? a + 1 : J; };  // of row a's pairs
   Lanes lane_sums[8 * eights] = {};
   for (std::size_t r = 0; r < lanes; r += step) {
     const S *left_row[I], *right_row[J];
-    unrolled<I>([&](auto a) { left_row[a] = rows[i + a] + r; });
-    unrolled<J>([&](auto b) { right_row[b] = rows[j + b] + r; });
+    for (std::size_t a = 0; a < I; ++a) left_row[a] = rows[i + a] + r;
+    for (std::size_t b = 0; b < J; ++b) right_row[b] = rows[j + b] + r;
     Register sum[pairs] = {};
     for (std::size_t k = 0; k < width; k += lanes) {
       Register left[I];
-      unrolled<I>([&](auto a) {
+#pragma GCC unroll 8
+      for (std::size_t a = 0; a < I; ++a) {
         left[a] = load(left_row[a] + k);
         if constexpr (!cached) __builtin_prefetch(left_row[a] + k + ahead);
-      });
+      }
       if constexpr (cached) __builtin_prefetch(soon + 4 * k, 0, 2);
-      unrolled<J>([&](auto b) {
-        Register right;
-        if constexpr (diagonal)
-          right = left[b];
-        else
-          right = load(right_row[b] + k);
-        unrolled<I>([&](auto a) {
-          if constexpr (!diagonal || a >= b) sum[pair(a, b)] += left[a] * right;
-        });
-      });
+#pragma GCC unroll 8
+      for (std::size_t b = 0; b < J; ++b) {
+        const Register right = diagonal ? left[b] : load(right_row[b] + k);
+#pragma GCC unroll 8
+        for (std::size_t a = diagonal ? b : 0; a < I; ++a) sum[pair(a, b)] += left[a] * right;
+      }
     }
-    unrolled<pairs>([&](auto p) {
+#pragma GCC unroll 64
+    for (std::size_t p = 0; p < pairs; ++p)
       std::memcpy(reinterpret_cast<double*>(&lane_sums[p]) + r, &sum[p], sizeof(Register));
-    });
   }
   double sums[8 * eights];
-  unrolled<eights>([&](auto p) { sum_lanes(&lane_sums[8 * p], &sums[8 * p]); });
+  for (std::size_t p = 0; p < eights; ++p) sum_lanes(&lane_sums[8 * p], &sums[8 * p]);
   // All loads before all stores: some processors let no load pass a store.
-  const auto entry = [&](std::size_t a, std::size_t b) { return gram + (i + a) * n + j + b; };
-  unrolled<I>(
-      [&](auto a) { unrolled<diagonal ? a + 1 : J>([&](auto b) { sums[pair(a, b)] += *entry(a, b); }); });
-  unrolled<I>(
-      [&](auto a) { unrolled<diagonal ? a + 1 : J>([&](auto b) { *entry(a, b) = sums[pair(a, b)]; }); });
+  for (std::size_t a = 0; a < I; ++a)
+    for (std::size_t b = 0; b < end(a); ++b) sums[pair(a, b)] += gram[(i + a) * n + j + b];
+  for (std::size_t a = 0; a < I; ++a)
+    for (std::size_t b = 0; b < end(a); ++b) gram[(i + a) * n + j + b] = sums[pair(a, b)];
+}
+
+/// tile_pairs for the I or, at the end, fewer rows from i.
+template <std::size_t I, bool cached, class S>
+void tile_of(const S* const* rows, std::size_t i, std::size_t j, std::size_t width, std::size_t n,
+             double* gram, const std::byte* soon) {
+  if constexpr (I > 1)
+    if (n - i < I) return tile_of<I - 1, cached>(rows, i, j, width, n, gram, soon);
+  if (i == j)
+    tile_pairs<I, I, true, cached>(rows, i, j, width, n, gram, soon);
+  else
+    tile_pairs<I, tile, false, cached>(rows, i, j, width, n, gram, soon);
 }
 
 /// Adds the dot products of all pairs j <= i of n rows of `width` entries, a multiple of `lanes`; above the
@@ -155,14 +153,7 @@ void row_pairs(const S* const* rows, std::size_t width, std::size_t n, double* g
     for (std::size_t j = 0; j < last; j += tile)
       for (std::size_t i = std::max(first, j); i < last; i += tile) {
         const std::byte* bytes = soon(t++);
-        unrolled<tile>([&](auto index) {
-          constexpr std::size_t I = index + 1;
-          if (I != std::min(tile, n - i)) return;
-          if (i == j)
-            tile_pairs<I, I, true, cached>(rows, i, j, width, n, gram, bytes);
-          else
-            tile_pairs<I, tile, false, cached>(rows, i, j, width, n, gram, bytes);
-        });
+        tile_of<tile, cached>(rows, i, j, width, n, gram, bytes);
       }
   }
 }
