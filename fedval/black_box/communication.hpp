@@ -22,10 +22,15 @@ struct Communication {
   std::uint64_t teaching = 0;  ///< the ensemble's logits, down
   std::uint64_t models = 0;    ///< parameters, both ways
 
+  /// Down and up together, bytes.
   std::uint64_t total() const { return samples + points + answers + teaching + models; }
 };
 
-enum class Sending : std::uint8_t { points, seed };
+/// How a client comes by the points around its samples.
+enum class Sending : std::uint8_t {
+  points,  ///< they are sent, entry by entry
+  seed     ///< it makes them from 8 bytes (queries.hpp)
+};
 
 /// Of a client in a round with `batch` samples of `entries` numbers, q points and so many classes.
 constexpr Communication communication(Sending sending, std::uint64_t batch, std::uint64_t entries,

@@ -32,16 +32,28 @@
 
 namespace fedval::black_box {
 
-enum class Estimator : std::uint8_t { scalar, per_sample, chain, reference };
+/// What is made of the boxes' answers; all ask the same images.
+enum class Estimator : std::uint8_t {
+  scalar,      ///< from L's change when all samples move at once: one number a point
+  per_sample,  ///< from L's change when one sample moves alone: B numbers a point
+  chain,       ///< differences of the boxes' logits alone, the rest exact; needs the global model's pullback
+  reference    ///< scalar / B, as the authors' code has it
+};
 
+/// The temperature and the factors of L.
 struct GeneratorLoss {
-  double temperature = 5;
-  double adversarial = 1, diversity = 1, information = 1;  ///< b1, b2, b3
+  double temperature = 5;  ///< T of the adversarial loss, above 0
+  double adversarial = 1,  ///< b1
+      diversity = 1,       ///< b2
+      information = 1;     ///< b3
 };
 
 /// The four losses, without their factors.
 struct LossParts {
-  double fidelity = 0, adversarial = 0, diversity = 0, information = 0;
+  double fidelity = 0,  ///< mean cross-entropy with the ordered classes, nats
+      adversarial = 0,  ///< minus the mean divergence of ensemble and global model, nats
+      diversity = 0,    ///< in [0, 1]
+      information = 0;  ///< minus the entropy of the mean answer, nats
 
   /// L.
   double total(const GeneratorLoss& loss) const {
@@ -52,14 +64,15 @@ struct LossParts {
 
 /// Samples that a generator made: x and z of B rows, and the B classes that were ordered.
 struct Synthesis {
-  TensorView x, z;
-  std::span<const std::uint32_t> classes;
+  TensorView x,                            ///< samples
+      z;                                   ///< the noise they were made from
+  std::span<const std::uint32_t> classes;  ///< in [0, C)
 };
 
 /// What a model, or an ensemble, answers about x and about the q points around it.
 struct Answers {
-  Logits at_x;
-  std::vector<Logits> at_points;
+  Logits at_x;                    ///< B x C
+  std::vector<Logits> at_points;  ///< [k], B x C each, at Queries::point() k
 };
 
 /// All four losses of a batch. O(B C + B^2 (d + nz)).

@@ -67,6 +67,7 @@ class EnsembleWeights {
     return EnsembleWeights(std::move(counts), true);
   }
 
+  /// K, the number of boxes.
   std::size_t boxes() const { return weights_.rows(); }
 
   /// Of a box for a sample of class y.

@@ -77,8 +77,8 @@ inline std::vector<double> mean_softmax(const Logits& log_p) {
 
 /// A loss and its gradient with respect to the logits.
 struct LogitLoss {
-  double value = 0;
-  Logits gradient;
+  double value = 0;  ///< nats
+  Logits gradient;   ///< B x C
 };
 
 /// Mean cross-entropy of the ensemble's logits and the ordered classes, nats. O(B C). Error when a class is
@@ -99,9 +99,11 @@ inline LogitLoss fidelity(const Logits& ensemble, std::span<const std::uint32_t>
   return loss;
 }
 
+/// A loss of two models' logits and its gradients, B x C.
 struct AdversarialLoss {
-  double value = 0;
-  Logits ensemble, global;  ///< gradients with respect to yhat and s
+  double value = 0;  ///< nats
+  Logits ensemble,   ///< gradient with respect to yhat
+      global;        ///< gradient with respect to s
 };
 
 /// Minus the mean divergence of the ensemble's and the global model's answers at a temperature, nats. O(B C).
@@ -171,6 +173,7 @@ class Diversity {
     value_ = std::exp(-sum_ / (batch * batch));
   }
 
+  /// 1 where samples do not differ, nearer to 0 the more they do for other noise; may underflow to 0.
   double value() const { return value_; }
   /// sum_j dz_ij.
   double noise_sum(std::size_t i) const {

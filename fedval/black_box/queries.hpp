@@ -21,6 +21,7 @@
 
 namespace fedval::black_box {
 
+/// Where the points around a sample lie.
 struct QueryOptions {
   zeroth_order::Directions directions = zeroth_order::orthogonal(5);  ///< q of them
   double epsilon = 1e-3;  ///< how far a sample is moved, in units of its entries
@@ -41,9 +42,11 @@ class Queries {
     });
   }
 
+  /// B.
   std::size_t batch() const { return probes_.batch(); }
   /// q.
   std::size_t count() const { return probes_.count(); }
+  /// d, the entries of one sample.
   std::size_t dimension() const { return probes_.dimension(); }
   /// epsilon / ||u_ik||.
   double distance(std::size_t sample, std::size_t k) const { return distances_(k, sample); }

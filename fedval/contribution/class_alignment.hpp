@@ -206,6 +206,4 @@ class ClassAlignment {
   ClientAverages averages_;
 };
 
-static_assert(SavableScore<ClassAlignment>);
-
 }  // namespace fedval

@@ -38,7 +38,9 @@ class ClientStates {
     for (std::size_t i = 0; i < round.size(); ++i) states_.insert_or_assign(round.clients()[i].id, values[i]);
   }
 
+  /// Whether no client is known yet.
   bool empty() const { return states_.empty(); }
+  /// The state of every client known.
   const std::map<ClientId, double>& all() const { return states_; }
 
   void fields(auto& archive) { archive.state("states", states_); }
@@ -47,6 +49,7 @@ class ClientStates {
   std::map<ClientId, double> states_;
 };
 
+/// An exponential moving average for each client.
 class ClientAverages {
  public:
   /// Takes in the values of the round's clients, in their order, and returns their averages. O(N log M).

@@ -73,6 +73,7 @@ class ClientSums {
     return make_scores(round, sums);
   }
 
+  /// The sum of every client known.
   const std::map<ClientId, double>& all() const { return sums_; }
 
   void fields(auto& archive) { archive.state("sums", sums_); }

@@ -166,8 +166,8 @@ class CompletedShapley {
 
   /// Of the completion after the round observed last.
   struct Last {
-    double objective = 0;  ///< the minimised sum
-    std::size_t sweeps = 0;
+    double objective = 0;    ///< the minimised sum
+    std::size_t sweeps = 0;  ///< that it took
     bool converged = false;  ///< false: most_sweeps came first
     std::size_t unseen = 0;  ///< coalitions, not the empty one, that were within no round
   };
@@ -213,6 +213,7 @@ class CompletedShapley {
 
   /// s_i of every client known so far.
   const std::map<ClientId, double>& values() const { return values_; }
+  /// How the last completion went; all zero before the first round and after restore().
   const Last& last() const { return last_; }
 
   /// Its options and state, for save() and restore().
@@ -292,7 +293,5 @@ class CompletedShapley {
   std::map<ClientId, double> values_;
   Last last_;
 };
-
-static_assert(CoalitionScore<CompletedShapley> && Savable<CompletedShapley>);
 
 }  // namespace fedval

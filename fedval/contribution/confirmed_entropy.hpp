@@ -1,9 +1,9 @@
 // Confirmed entropy: count only what the others confirm, then refuse what is not new or not agreed.
 //
-//   O_i = final layer of sum_{j != i, j not in copies(i)} u_j = U S V^T,  k = smallest rank with 90 % of
-//   ||O_i||_F^2 P_i = U_k^T W_i V_k,   h_i = S(P_i P_i^T / tr) / ln min(C, d),   e_i = ||P_i||_F^2 /
-//   ||W_i||_F^2 score_i = h_i e_i  min(1, q_i / (.9 median q))^4  min(1, l_i / (.6 median l))^2  /
-//   (|copies(i)| + 1)
+//   O_i = final layer of sum_{j != i, j not in copies(i)} u_j = U S V^T
+//   k   = smallest rank with 90 % of ||O_i||_F^2
+//   P_i = U_k^T W_i V_k,   h_i = S(P_i P_i^T / tr) / ln min(C, d),   e_i = ||P_i||_F^2 / ||W_i||_F^2
+//   score_i = h_i e_i min(1, q_i / (.9 median q))^4 min(1, l_i / (.6 median l))^2 / (|copies(i)| + 1)
 //
 // h e, the novelty q and the agreement l are moving averages (mu). In the first studies no attacker earned
 // more than its honest twin on average under it (docs/spectral.md); it costs some fairness among honest
@@ -36,6 +36,7 @@ class ConfirmedEntropy {
     double agreement_tau = 0.6;  ///< share of the median agreement from which a client counts in full
     double agreement_power = 2;  ///< of that gate
     bool share_copies = true;    ///< copies share one score; else each earns it
+    /// What counts as new, and what as a copy.
     Innovations::Options innovation = {};
   };
 
@@ -79,6 +80,7 @@ class ConfirmedEntropy {
 
   /// The gates of the round observed last, in the order of its clients.
   const Gates& last_novelty_gates() const { return novelty_gates_; }
+  /// The same for the agreement.
   const Gates& last_agreement_gates() const { return agreement_gates_; }
 
   /// Its options and state, for save() and restore().
@@ -126,7 +128,5 @@ class ConfirmedEntropy {
   ClientAverages confirmed_, novelty_, agreement_;
   Gates novelty_gates_, agreement_gates_;
 };
-
-static_assert(SavableScore<ConfirmedEntropy>);
 
 }  // namespace fedval

@@ -28,6 +28,7 @@ class ConsensusEntropy {
   struct Options {
     double momentum = 0.9;     ///< mu, in [0, 1)
     bool share_copies = true;  ///< copies share one score; else each earns it
+    /// What counts as new, and what as a copy.
     Innovations::Options innovation = {};
   };
 
@@ -99,7 +100,5 @@ class ConsensusEntropy {
   Options options_;
   ClientAverages average_;
 };
-
-static_assert(SavableScore<ConsensusEntropy>);
 
 }  // namespace fedval

@@ -31,10 +31,14 @@ class ContributionIndex {
   static constexpr std::string_view name = "ContributionIndex";
 
   /// What a round's values are divided by.
-  enum class Normaliser { sum, magnitudes };
+  enum class Normaliser {
+    sum,        ///< sum_j phi_j, the round's gain
+    magnitudes  ///< sum_j |phi_j|, which keeps every sign
+  };
 
   struct Options {
     double lambda = 1;  ///< in (0, 1]
+    /// What a round's values are divided by.
     Normaliser normaliser = Normaliser::sum;
     std::size_t most_clients = 16;  ///< of a round; each one more doubles the utilities
   };
@@ -80,6 +84,7 @@ class ContributionIndex {
 
   /// ci_i of every client known so far.
   const std::map<ClientId, double>& values() const { return sums_.all(); }
+  /// How the round observed last was divided; all zero before the first round and after restore().
   const Last& last() const { return last_; }
 
   /// Its options and state, for save() and restore().
@@ -98,7 +103,5 @@ class ContributionIndex {
   ClientSums sums_;
   Last last_;
 };
-
-static_assert(CoalitionScore<ContributionIndex> && Savable<ContributionIndex>);
 
 }  // namespace fedval

@@ -1,8 +1,8 @@
 // CGSV: a client's contribution is the cosine of its update with the aggregate, smoothed into an importance r
 // that weighs the next aggregate and sets what the client earns.
 //
-//   u_i = Gamma dw_i / ||dw_i||,   u_N = sum_i r_i u_i,   psi_i = cos(u_i, u_N),   r as in
-//   reward/importance.hpp
+//   u_i = Gamma dw_i / ||dw_i||,   u_N = sum_i r_i u_i,   psi_i = cos(u_i, u_N)
+//   r as in reward/importance.hpp
 //
 // Two other values may take psi's place. `exact`: the Shapley value phi of v(S) = cos(sum_S u_i, sum_N u_i),
 // which psi approximates. The game is without r, as in the authors' error study: with it, who once falls to
@@ -39,14 +39,20 @@ class CosineGradientShapley {
   static constexpr std::string_view name = "CGSV";
 
   /// What a round adds to a client's importance.
-  enum class Value { psi, exact, euclidean };
+  enum class Value {
+    psi,       ///< cos(u_i, u_N)
+    exact,     ///< phi_i, the Shapley value that psi approximates; at most most_exact clients
+    euclidean  ///< 1 - ||u_i - u_N||, with Gamma = 1: shapley/euclidean_gradient.hpp
+  };
   /// Clients of a round that `exact` takes: each one more doubles its time.
   static constexpr std::size_t most_exact = 24;
 
   struct Options {
     double gamma = 0.5;   ///< Gamma, the norm every upload is rescaled to
     double alpha = 0.95;  ///< share of the old importance that a round keeps, in [0, 1)
+    /// As in the paper, or as in the published code.
     reward::Mode mode = reward::Mode::paper;
+    /// What a round adds to r.
     Value value = Value::psi;
   };
 
@@ -182,7 +188,5 @@ class CosineGradientShapley {
   std::optional<Observed> last_;
   bool uniform_ = false;
 };
-
-static_assert(SavableScore<CosineGradientShapley>);
 
 }  // namespace fedval

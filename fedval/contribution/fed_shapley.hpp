@@ -29,7 +29,7 @@ class FedShapley {
   struct Options {
     std::size_t exact_up_to = 10;      ///< clients of a round; each one more doubles the utilities
     std::uint64_t permutations = 100;  ///< beyond: n - 1 utilities each, at least 2
-    std::uint64_t seed = 0;
+    std::uint64_t seed = 0;            ///< of the permutations
   };
 
   FedShapley() : FedShapley(Options{}) {}
@@ -86,7 +86,5 @@ class FedShapley {
   std::uint64_t rounds_ = 0;
   ClientSums values_, variances_;
 };
-
-static_assert(CoalitionScore<FedShapley> && Savable<FedShapley>);
 
 }  // namespace fedval

@@ -30,7 +30,9 @@ class GatedEntropy {
     double tau = 0.8;          ///< share of the median agreement from which a client counts in full, above 0
     double power = 2;          ///< of the gate, above 0
     bool share_copies = true;  ///< copies share one score; else each earns it
+    /// What counts as new, and what as a copy.
     Innovations::Options innovation = {};
+    /// Which entropy H is.
     spectral::EntropyOptions entropy = {};
   };
 
@@ -81,7 +83,5 @@ class GatedEntropy {
   ClientAverages entropy_, agreement_;
   Gates last_;
 };
-
-static_assert(SavableScore<GatedEntropy>);
 
 }  // namespace fedval

@@ -1,7 +1,7 @@
 // A client's contribution is its cosine gradient Shapley value in this round, exact or certified.
 //
-//   u_i = dw_i / ||dw_i||,   v(S) = cos(sum_{i in S} u_i, sum_i u_i),   phi_i its Shapley value,  sum_i phi_i
-//   = 1
+//   u_i = dw_i / ||dw_i||,   v(S) = cos(sum_{i in S} u_i, sum_i u_i)
+//   phi_i the Shapley value of v,   sum_i phi_i = 1
 //
 // Needs update of every client; keeps nothing from round to round. CosineGradientShapley's psi approximates
 // it. Source: Xu et al., "Gradient-Driven Rewards to Guarantee Fairness in Collaborative Machine Learning",
@@ -21,9 +21,11 @@ namespace fedval {
 class GradientShapley {
  public:
   static constexpr std::string_view name = "CGSV phi";
+  /// Up to how many clients it is exact, and how close sampling comes beyond.
   using Options = shapley::CosineShapleyOptions;
 
   GradientShapley() = default;
+  /// With these settings, which observe() checks.
   explicit GradientShapley(const Options& options) : options_(options) {}
 
   /// phi_i of the round's clients; the variance is 0 where they are exact. O(N^2 D), then as
@@ -58,7 +60,5 @@ class GradientShapley {
   Options options_{};
   shapley::CosineShapley last_;
 };
-
-static_assert(SavableScore<GradientShapley>);
 
 }  // namespace fedval

@@ -86,17 +86,19 @@ class GtgShapley {
     double prefix_tolerance = 0.001;  ///< the same; 0: nothing is truncated
     double change = 0.05;             ///< of a mean, relative, above 0
     std::size_t last = 10;            ///< permutations that the means may have moved in
+    /// Fewest of a round that is not skipped; at least 1.
     std::uint64_t least_permutations = 30;
     std::uint64_t most_permutations = 10000;  ///< for means that do not settle, those near 0 for instance
-    std::uint64_t seed = 0;
+    std::uint64_t seed = 0;                   ///< of the permutations
   };
 
   /// Of the round observed last.
   struct Last {
     bool skipped = false;  ///< its gain was within round_tolerance
+    /// Drawn; 0 where it was skipped.
     std::uint64_t permutations = 0;
     std::uint64_t evaluations = 0;  ///< utilities that were asked for
-    std::string stopped_by;
+    std::string stopped_by;         ///< the criterion that was met; empty where it was skipped
   };
 
   GtgShapley() : GtgShapley(Options{}) {}
@@ -144,6 +146,7 @@ class GtgShapley {
 
   /// The sum of every client known so far.
   const std::map<ClientId, double>& values() const { return sums_.all(); }
+  /// How the round observed last was valued; all zero before the first round and after restore().
   const Last& last() const { return last_; }
 
   /// Its options and state, for save() and restore().
@@ -175,7 +178,5 @@ class GtgShapley {
   ClientSums sums_;
   Last last_;
 };
-
-static_assert(CoalitionScore<GtgShapley> && Savable<GtgShapley>);
 
 }  // namespace fedval

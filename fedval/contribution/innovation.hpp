@@ -1,10 +1,11 @@
 // What a client's update adds to the last global one, who else says the same, and whether the others agree.
 //
 //   u_i = dw_i / ||dw_i||,  g = last global update, normalised (0 in the first round)
-//   innovation  v_i = u_i - <u_i, g> g, normalised;   novelty  q_i = ||u_i - <u_i, g> g||   (q_i < .05: v_i =
-//   0) copies      copies(i) = {j != i : cos(v_i, v_j) > .95} agreement   l_i = max(0, cos(v_i, sum_{j != i,
-//   j not in copies(i)} v_j)) gate        min(1, x_i / (tau median_j x_j))^power     (upper median; median 0:
-//   gate 1)
+//   novelty     q_i = ||u_i - <u_i, g> g||
+//   innovation  v_i = u_i - <u_i, g> g, normalised;   0 where q_i < .05
+//   copies      copies(i) = {j != i : cos(v_i, v_j) > .95}
+//   agreement   l_i = max(0, cos(v_i, sum_{j != i, j not in copies(i)} v_j))
+//   gate        min(1, x_i / (tau median_j x_j))^power,  the upper median; 1 where that is 0
 //
 // All of it follows from the Gram matrix of the updates and g, so the dimension D is gone once that is known,
 // and no client's scaling matters. A replayed global update has no novelty, noise no agreement.
@@ -22,6 +23,7 @@
 
 namespace fedval {
 
+/// The innovations of a round's clients, by place in the order of their ids.
 class Innovations {
  public:
   struct Options {
@@ -36,6 +38,7 @@ class Innovations {
         fail(score, ": least_novelty is ", least_novelty, ", must be in [0, 1]");
     }
     bool operator==(const Options&) const = default;
+    /// What save() writes and restore() reads; see archive.hpp.
     void fields(auto& archive) {
       archive.state("copy_cosine", copy_cosine);
       archive.state("least_novelty", least_novelty);
@@ -65,6 +68,7 @@ class Innovations {
     measure_agreement();
   }
 
+  /// Number of clients, N.
   std::size_t size() const { return size_; }
   /// Inner products of the updates; the last one is the global update, where there is one.
   const Gram& gram() const { return gram_; }
@@ -128,6 +132,7 @@ class Innovations {
 
 /// Factors in [0, 1] that leave alone who is near the others' median and refuse who is far below it.
 struct Gates {
+  /// One for each client, in the order in which they came.
   std::vector<double> values;
   bool open = false;  ///< the median was 0, so that nothing could be told: all gates are 1
 };

@@ -35,6 +35,4 @@ class LeaveOneOut {
   ClientSums sums_;
 };
 
-static_assert(CoalitionScore<LeaveOneOut> && Savable<LeaveOneOut>);
-
 }  // namespace fedval

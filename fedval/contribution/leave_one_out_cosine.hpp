@@ -53,6 +53,4 @@ class LeaveOneOutCosine {
   ClientAverages averages_;
 };
 
-static_assert(SavableScore<LeaveOneOutCosine>);
-
 }  // namespace fedval

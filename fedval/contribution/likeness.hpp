@@ -30,10 +30,13 @@ class Likeness {
  public:
   /// From no likeness to full likeness.
   struct Ramp {
-    double from, to;
+    /// Largest average cosine of no likeness.
+    double from, to;  ///< least average cosine of full likeness, above `from`
 
+    /// Likeness at an average cosine of x: 0 up to `from`, 1 from `to` on, linear between.
     double operator()(double x) const { return std::clamp((x - from) / (to - from), 0.0, 1.0); }
     bool operator==(const Ramp&) const = default;
+    /// What save() writes and restore() reads; see archive.hpp.
     void fields(auto& archive) {
       archive.state("from", from);
       archive.state("to", to);
@@ -54,6 +57,7 @@ class Likeness {
       check_ramp(rows, "rows");
     }
     bool operator==(const Options&) const = default;
+    /// What save() writes and restore() reads; see archive.hpp.
     void fields(auto& archive) {
       archive.state("updates", updates);
       archive.state("rows", rows);

@@ -41,6 +41,7 @@
 
 namespace fedval {
 
+/// How confidence falls with the residual, and what it counts for.
 struct ResidualOptions {
   double lambda = 2;       ///< how far from the line a value may lie with confidence 1; above 0
   double threshold = 0.1;  ///< values of less confidence are replaced by the line's, in residual_average()
@@ -224,9 +225,11 @@ inline std::vector<double> residual_average(std::span<const TensorView> tensors,
 class ResidualReweighting {
  public:
   static constexpr std::string_view name = "ResidualReweighting";
+  /// Those of residual_weights(); the threshold is not used.
   using Options = ResidualOptions;
 
   ResidualReweighting() = default;
+  /// With these settings, which observe() checks.
   explicit ResidualReweighting(const Options& options) : options_(options) {}
 
   /// Errors and cost as for residual_weights().
@@ -242,7 +245,5 @@ class ResidualReweighting {
  private:
   Options options_;
 };
-
-static_assert(SavableScore<ResidualReweighting>);
 
 }  // namespace fedval

@@ -23,22 +23,30 @@
 
 namespace fedval {
 
-/// A client's name: a number or a text. Numbers come first and in their order (2 before 10).
+/// A client's name: a number or a text. Numbers, written without leading zeros, come first and
+/// in their order (2 before 10).
 class ClientId {
  public:
+  /// From its decimal digits; a negative one is a text.
   ClientId(std::integral auto number) : text_(std::to_string(number)), number_(is_number(text_)) {}  // NOLINT
-  ClientId(std::string_view text) : text_(text), number_(is_number(text_)) {}                        // NOLINT
-  ClientId(const std::string& text) : ClientId(std::string_view(text)) {}                            // NOLINT
-  ClientId(const char* text) : ClientId(std::string_view(text)) {}                                   // NOLINT
+  /// Digits alone are a number, so "7" is client 7; all else is a text.
+  ClientId(std::string_view text) : text_(text), number_(is_number(text_)) {}  // NOLINT
+  /// The same.
+  ClientId(const std::string& text) : ClientId(std::string_view(text)) {}  // NOLINT
+  /// The same, for text that ends with a null character.
+  ClientId(const char* text) : ClientId(std::string_view(text)) {}  // NOLINT
 
+  /// A number's digits, or the text.
   const std::string& text() const { return text_; }
   bool operator==(const ClientId&) const = default;
+  /// Numbers before texts; numbers by their number of digits, then all character by character.
   std::strong_ordering operator<=>(const ClientId& other) const {
     if (number_ != other.number_) return other.number_ <=> number_;
     if (number_)
       if (text_.size() != other.text_.size()) return text_.size() <=> other.text_.size();
     return text_.compare(other.text_) <=> 0;
   }
+  /// Writes text().
   friend std::ostream& operator<<(std::ostream& out, const ClientId& id) { return out << id.text_; }
 
  private:
@@ -62,10 +70,11 @@ struct ClientParts {
 /// One round of federated training, as a score sees it.
 class Round {
  public:
+  /// One who took part.
   struct Client {
-    ClientId id;
-    ClientParts parts;
-    double samples;  ///< size of its data, in samples
+    ClientId id;        ///< no other's in the round
+    ClientParts parts;  ///< what it sent
+    double samples;     ///< size of its data, in samples
   };
 
   TensorView global_update = {};        ///< the aggregate of the round before; left out in the first round
@@ -85,6 +94,7 @@ class Round {
 
   /// In the order of the ids.
   std::span<const Client> clients() const { return clients_; }
+  /// Number of clients, N.
   std::size_t size() const { return clients_.size(); }
   /// Whether the client took part. O(log N).
   bool has(const ClientId& id) const {
@@ -92,12 +102,13 @@ class Round {
                               [](const auto& a, const auto& b) { return id_of(a) < id_of(b); });
   }
 
-  /// One part of every client, in the order of the ids, each with the name a message calls it by ("client 3:
-  /// update"). Error when a client did not give it; `score` is who needs it.
+  /// One part of every client, in the order of the ids.
   struct Parts {
-    std::vector<TensorView> tensors;
-    std::vector<std::string> names;
+    std::vector<TensorView> tensors;  ///< views of the clients' own
+    std::vector<std::string> names;   ///< what a message calls each by: "client 3: update"
   };
+  /// The part that `part` points to, called `part_name` in messages. O(N). Error when a client did not give
+  /// it; `score` is who needs it.
   Parts parts(TensorView ClientParts::*part, std::string_view part_name, std::string_view score) const {
     Parts result;
     for (const Client& client : clients_) {
@@ -119,9 +130,10 @@ class Round {
 
 /// A score with what is known of its error.
 struct Score {
-  double value = 0;
+  double value = 0;                                            ///< larger: contributed more
   double variance = std::numeric_limits<double>::quiet_NaN();  ///< NaN: this score has no error model
 
+  /// Standard deviation; NaN without an error model.
   double deviation() const { return std::sqrt(variance); }
 };
 

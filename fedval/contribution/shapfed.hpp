@@ -2,8 +2,8 @@
 // weighted aggregate, smoothed; it weighs the aggregate, and says how much of it the client receives.
 //
 //   gamma_i <- mu gamma_i + (1 - mu) mean_c cos(v_{i,c}, vbar_c)     vbar with last round's weights
-//   weights  w_i = gamma_i / sum_{j in round} gamma_j                negative gamma: 0, and the result says
-//   so client i receives  theta_i <- (1 - s_i) theta_i + s_i theta,     s_i = gamma_i / max_j gamma_j
+//   weights  w_i = gamma_i / sum_{j in round} gamma_j     negative gamma: 0, and the result says so
+//   client i receives  theta_i <- (1 - s_i) theta_i + s_i theta,     s_i = gamma_i / max_j gamma_j
 //
 // A client's first cosine starts gamma. Needs final_weight of every client, and final_bias where there is
 // one. The released code weighs the aggregate with gamma of any sign; a negative weight would train away from
@@ -33,6 +33,7 @@ class ShapFed {
 
   /// Weights of an aggregate; they sum to one.
   struct Weights {
+    /// One for each client of the round, in the order of the ids; in [0, 1].
     std::vector<double> values;
     std::size_t clamped = 0;  ///< clients whose gamma was negative: their weight is 0
     bool uniform = false;     ///< no gamma was positive, so everyone weighs the same
@@ -126,7 +127,5 @@ class ShapFed {
   Options options_;
   std::map<ClientId, std::vector<double>> tracks_;  // cosines by class, smoothed
 };
-
-static_assert(SavableScore<ShapFed>);
 
 }  // namespace fedval

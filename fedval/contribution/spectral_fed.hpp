@@ -28,6 +28,7 @@ class SpectralFed {
   struct Options {
     double momentum = 0.9;  ///< mu, in [0, 1)
     double alpha = 0;       ///< above 0: exp(alpha H) instead of H; the paper's figure is 1
+    /// Which entropy H is.
     spectral::EntropyOptions entropy = {};
   };
 
@@ -73,7 +74,5 @@ class SpectralFed {
   Options options_;
   ClientStates states_;
 };
-
-static_assert(SavableScore<SpectralFed>);
 
 }  // namespace fedval

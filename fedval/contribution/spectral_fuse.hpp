@@ -36,7 +36,9 @@ class SpectralFuse {
   struct Options {
     double momentum = 0;  ///< mu of both sensors, in [0, 1); the filter smooths, and error bars need noise
                           ///< that is new every round
+    /// Which entropy H, the first sensor, is.
     spectral::EntropyOptions entropy = {};
+    /// Of the filter that fuses the two sensors.
     kalman::FusionBankOptions fusion = {};
 
     /// The released code's filter.
@@ -141,7 +143,5 @@ class SpectralFuse {
   ClientAverages entropy_, alignment_;
   std::map<ClientId, kalman::MixedTrack> tracks_;
 };
-
-static_assert(SavableScore<SpectralFuse>);
 
 }  // namespace fedval

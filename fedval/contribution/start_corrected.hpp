@@ -24,6 +24,7 @@ class StartCorrected {
     average_ += (1 - momentum) / weight * (value - average_);
     return average_;
   }
+  /// a_t; 0 before the first value.
   double average() const { return average_; }
 
   void fields(auto& archive) {

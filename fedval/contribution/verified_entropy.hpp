@@ -61,15 +61,19 @@ class VerifiedEntropy {
     double direction_tau = 0.2;    ///< the same of A
     double gate_power = 4;         ///< of the four gates
     double least_strength = 1e-4;  ///< singular value of O_i, relative to its largest, that counts, in [0, 1)
+    /// From which average cosines on two clients are one.
     Likeness::Options likeness = {};
     Innovations::Options innovation = {};  ///< copy_cosine stands for likeness before there is a g
   };
 
   /// What the scores of a round were made of, in the order of its clients: score = base x gates x voice.
   struct Made {
-    std::vector<double> base;                    ///< the lesser of the two entropies
-    std::vector<double> voices;                  ///< w
-    Gates inside, novelty, relation, direction;  ///< of E, Q, R and A
+    std::vector<double> base;    ///< the lesser of the two entropies
+    std::vector<double> voices;  ///< w
+    Gates inside,                ///< e of E
+        novelty,                 ///< e of Q
+        relation,                ///< e of R
+        direction;               ///< e of A
   };
 
   VerifiedEntropy() : VerifiedEntropy(Options{}) {}
@@ -191,7 +195,5 @@ class VerifiedEntropy {
   CorrectedAverages entropy_, agreed_, inside_, novelty_, relation_, direction_;
   Made made_;
 };
-
-static_assert(SavableScore<VerifiedEntropy>);
 
 }  // namespace fedval

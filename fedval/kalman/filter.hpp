@@ -71,7 +71,9 @@ Update<Scalar, M, States> spread(const Update<Scalar, M, States>& part, const Ke
 template <class Scalar = double, std::size_t States = dynamic>
 class Filter {
  public:
+  /// x, n x 1.
   using State = Vector<Scalar, States>;
+  /// P, and F and Q like it: n x n.
   using Covariance = Matrix<Scalar, States, States>;
 
   /// The belief before anything is seen, or one read from another filter, which it continues exactly.
@@ -82,8 +84,11 @@ class Filter {
     P_ = linalg::symmetric(std::move(P));
   }
 
+  /// n, the number of states.
   std::size_t states() const { return x_.rows(); }
+  /// x, the belief's mean.
   const State& state() const { return x_; }
+  /// P.
   const Covariance& covariance() const { return P_; }
 
   /// The state moves: x = F x + w, w ~ N(0, Q), all n x n. O(n^3).

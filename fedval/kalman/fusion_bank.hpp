@@ -21,6 +21,7 @@
 
 namespace fedval::kalman {
 
+/// What the candidates share, where they differ, and how soon their past is forgotten.
 struct FusionBankOptions {
   FusionOptions fusion = {};  ///< of every candidate; its process_noise is not read
   /// Q of each candidate: a state's step in a round has deviation sqrt(Q), of shares that sum to one.
@@ -51,9 +52,11 @@ struct MixedTrack {
 template <std::size_t Sensors = 2>
 class FusionBank {
  public:
+  /// Each sensor's values of the round's clients; empty where it saw nothing.
   using Readings = typename RankAdaptiveFusion<Sensors>::Readings;
 
   FusionBank() : FusionBank(FusionBankOptions{}) {}
+  /// All candidates with the same weight. Error where an option is out of range.
   explicit FusionBank(FusionBankOptions options) : options_(std::move(options)) {
     if (options_.process_noises.empty()) fail("fusion: process_noises is empty");
     if (!(options_.likelihood_memory > 0 && options_.likelihood_memory <= 1))
@@ -110,6 +113,7 @@ class FusionBank {
     return models_[static_cast<std::size_t>(std::max_element(log_weights_.begin(), log_weights_.end()) -
                                             log_weights_.begin())];
   }
+  /// As they were given.
   const FusionBankOptions& options() const { return options_; }
 
   void fields(auto& archive) {

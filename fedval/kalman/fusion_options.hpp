@@ -12,10 +12,15 @@
 namespace fedval::kalman {
 
 /// Where a sensor's noise comes from.
-enum class Noise { trust, residual };
+enum class Noise {
+  trust,    ///< from its trust alone: kappa (1 - r) + R_min, at most R_max
+  residual  ///< from what optimal updates left so far, kalman/residual_noise.hpp; trust moves the gain only
+};
 
 struct FusionOptions {
+  /// What a sensor's order of the clients is held against.
   Trust trust = Trust::cross;
+  /// What R is made of.
   Noise noise = Noise::residual;
   double process_noise = 1e-4;  ///< Q, by which a state's variance grows a round
   double guard = 0;             ///< added to the sums that readings are divided by

@@ -92,7 +92,9 @@ linalg::Cholesky<Scalar, N> factor_of_identity_plus_square(Matrix<Scalar, N, N> 
 template <class Scalar = double, std::size_t States = dynamic>
 class InformationFilter {
  public:
+  /// x, and y like it: n x 1.
   using State = Vector<Scalar, States>;
+  /// P, and Y, F and Q like it: n x n.
   using Covariance = Matrix<Scalar, States, States>;
 
   /// Nothing is known.
@@ -120,6 +122,7 @@ class InformationFilter {
     y_ = L->solve(filter.state());
   }
 
+  /// n, the number of states.
   std::size_t states() const { return y_.rows(); }
   /// Y = P^-1.
   const Covariance& information() const { return Y_; }

@@ -2,9 +2,10 @@
 // as its order of the clients is.
 //
 //   x_i random walk:  x- = x,  P- = P + Q
-//   z_m = reading_m / (sum reading_m + guard), times sum x- of the round's clients;   z_m = x + noise, m
-//   = 1..M noise `trust`     R = diag(clip(kappa (1 - r_m) + R_min, R_min, R_max)),  K optimal for R noise
-//   `residual`  R^ as in kalman/residual_noise.hpp;  K >= 0 optimal for D R^ D
+//   z_m = reading_m / (sum reading_m + guard), times sum x- of the round's clients
+//         = x + noise,  m = 1..M
+//   noise `trust`     R = diag(clip(kappa (1 - r_m) + R_min, R_min, R_max)),  K optimal for R
+//   noise `residual`  R^ as in kalman/residual_noise.hpp,  K >= 0 optimal for D R^ D,
 //                     D_m^2 = ((kappa (1 - r_m) + R_min) / min_l (the same))^power, R_max at most
 //   x+ = x- + K (z - x-),   P+ = Joseph's form for K and the noise (R or R^)
 //
@@ -34,10 +35,13 @@ namespace fedval::kalman {
 template <std::size_t Sensors = 2>
 class RankAdaptiveFusion {
  public:
+  /// Each sensor's values of the round's clients; empty where it saw nothing.
   using Readings = typename RankTrust<Sensors>::Readings;
+  /// K, a weight for each sensor.
   using Gain = linalg::Matrix<double, 1, Sensors>;
 
   RankAdaptiveFusion() : RankAdaptiveFusion(FusionOptions{}) {}
+  /// With these settings; Error where one is out of range.
   explicit RankAdaptiveFusion(const FusionOptions& options) : options_(options) {
     const auto check = [](bool good, const char* option, double value, const char* must) {
       if (!good) fail("fusion: ", option, " is ", value, ", must be ", must);
@@ -101,6 +105,7 @@ class RankAdaptiveFusion {
   /// ln of the density that the filter gave to the round's readings before it saw them, with `residual`
   /// noise; nats. 0 where nothing was predicted.
   double last_log_likelihood() const { return last_log_likelihood_; }
+  /// As they were given.
   const FusionOptions& options() const { return options_; }
 
   void fields(auto& archive) {

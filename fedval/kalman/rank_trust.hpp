@@ -24,7 +24,11 @@
 
 namespace fedval::kalman {
 
-enum class Trust { reference, cross };
+/// What a sensor's order of the clients is held against.
+enum class Trust {
+  reference,  ///< that of the fused state
+  cross       ///< those of the other sensors, and the sensors' mean ranks in earlier rounds
+};
 
 /// Ranks as shares of their range: (rank - (n + 1)/2) / n, within (-1/2, 1/2) and of mean 0, whatever the
 /// number of clients. Opposite ranks are opposite to the last bit.

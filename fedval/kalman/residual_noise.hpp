@@ -21,7 +21,9 @@ namespace fedval::kalman {
 template <std::size_t Sensors = 2>
 class ResidualNoise {
  public:
+  /// R, a row and a column for each sensor.
   using Covariance = linalg::Matrix<double, Sensors, Sensors>;
+  /// Of one client, a number for each sensor.
   using Residual = std::array<double, Sensors>;
 
   /// Whether there is an estimate.

@@ -26,7 +26,8 @@ namespace fedval::linalg {
 
 /// Nodes, in no order, and their positive weights, which sum to one.
 struct QuadratureRule {
-  std::vector<double> nodes, weights;
+  /// x_i.
+  std::vector<double> nodes, weights;  ///< w_i, as many
 
   /// sum_i w_i f(x_i). O(k).
   template <class Function>

@@ -39,17 +39,22 @@ concept BlockOperator = requires(const A& a, std::span<const double> in, std::sp
 
 /// What Lanczos has learned about A as seen from one vector z.
 struct LanczosMeasure {
-  double mass = 0;                    ///< ||z||^2
-  std::vector<double> diagonal, off;  ///< J_k; the last of the k entries of `off` is beta_k, J_k's way out
+  double mass = 0;  ///< ||z||^2
+  /// J_k's diagonal, k entries.
+  std::vector<double> diagonal, off;  ///< J_k beside the diagonal, k entries; the last is beta_k, its way out
   bool exact = false;                 ///< the Krylov space of z is spanned: the Gauss rule is exact
-  double lower = 0, upper = 0;        ///< z^T f(A) z lies between these, up to rounding
+  /// z^T f(A) z is at least this, up to rounding.
+  double lower = 0, upper = 0;  ///< it is at most this
 
+  /// The bracket's middle.
   double value() const { return lower + (upper - lower) / 2; }
+  /// How far value() may be from z^T f(A) z, up to rounding.
   double half_width() const { return (upper - lower) / 2; }
   /// z^T A z
   double mean() const { return diagonal.empty() ? 0.0 : mass * diagonal[0]; }
 };
 
+/// When lanczos_quadrature() stops: at whichever comes first.
 struct LanczosOptions {
   double tolerance = 0;         ///< stop once half_width() of all vectors is at most this
   std::size_t max_steps = 100;  ///< or after so many products with A

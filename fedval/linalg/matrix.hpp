@@ -95,21 +95,30 @@ class Matrix {
       Matrix(const Matrix<Scalar, R, C>& other)  // NOLINT(google-explicit-constructor): nothing is lost
       : Matrix(other.rows(), other.columns(), other.values()) {}
 
+  /// Number of rows; 0 in a default matrix where it is dynamic.
   std::size_t rows() const { return entries_.rows; }
+  /// Number of columns; 0 in a default matrix where it is dynamic.
   std::size_t columns() const { return entries_.columns; }
+  /// Entry in row i and column j, which are not checked.
   Scalar& operator()(std::size_t i, std::size_t j) { return entries_.values[i * columns() + j]; }
+  /// The same, read-only.
   const Scalar& operator()(std::size_t i, std::size_t j) const { return entries_.values[i * columns() + j]; }
   /// Entry i of a vector.
   Scalar& operator[](std::size_t i) requires(Columns == 1 || Rows == 1) { return entries_.values[i]; }
+  /// The same, read-only.
   const Scalar& operator[](std::size_t i) const requires(Columns == 1 || Rows == 1) {
     return entries_.values[i];
   }
+  /// Entries of row i, which is not checked.
   std::span<Scalar> row(std::size_t i) { return values().subspan(i * columns(), columns()); }
+  /// The same, read-only.
   std::span<const Scalar> row(std::size_t i) const { return values().subspan(i * columns(), columns()); }
   /// All entries, row-major.
   std::span<Scalar> values() { return entries_.values; }
+  /// The same, read-only.
   std::span<const Scalar> values() const { return entries_.values; }
 
+  /// Same extents and equal entries.
   friend bool operator==(const Matrix&, const Matrix&) = default;
 
  private:
@@ -135,6 +144,7 @@ void check_square(const A& a, const char* what) {
 
 }  // namespace detail
 
+/// Entry by entry. Error when the shapes differ.
 template <class Scalar, std::size_t R, std::size_t C, std::size_t R2, std::size_t C2>
 requires(Agree<R, R2>&& Agree<C, C2>) Matrix<Scalar, detail::agreed<R, R2>, detail::agreed<C, C2>>
 operator+(const Matrix<Scalar, R, C>& a, const Matrix<Scalar, R2, C2>& b) {
@@ -144,6 +154,7 @@ operator+(const Matrix<Scalar, R, C>& a, const Matrix<Scalar, R2, C2>& b) {
   return sum;
 }
 
+/// Entry by entry. Error when the shapes differ.
 template <class Scalar, std::size_t R, std::size_t C, std::size_t R2, std::size_t C2>
 requires(Agree<R, R2>&& Agree<C, C2>) Matrix<Scalar, detail::agreed<R, R2>, detail::agreed<C, C2>>
 operator-(const Matrix<Scalar, R, C>& a, const Matrix<Scalar, R2, C2>& b) {
@@ -153,6 +164,7 @@ operator-(const Matrix<Scalar, R, C>& a, const Matrix<Scalar, R2, C2>& b) {
   return difference;
 }
 
+/// Every entry times `factor`.
 template <class Scalar, std::size_t R, std::size_t C>
 Matrix<Scalar, R, C> operator*(const std::type_identity_t<Scalar>& factor, Matrix<Scalar, R, C> a) {
   for (Scalar& value : a.values()) value = factor * value;
@@ -172,6 +184,7 @@ operator*(const Matrix<Scalar, R, C>& a, const Matrix<Scalar, R2, C2>& b) {
   return product;
 }
 
+/// A^T, columns x rows.
 template <class Scalar, std::size_t R, std::size_t C>
 Matrix<Scalar, C, R> transpose(const Matrix<Scalar, R, C>& a) {
   Matrix<Scalar, C, R> result(a.columns(), a.rows());
@@ -188,6 +201,7 @@ Matrix<Scalar, N, N> identity(std::size_t n = N == dynamic ? 0 : N) {
   return result;
 }
 
+/// Sum of the diagonal. Error when the matrix is not square.
 template <class Scalar, std::size_t R, std::size_t C>
 requires(Agree<R, C>) Scalar trace(const Matrix<Scalar, R, C>& a) {
   detail::check_square(a, "trace");

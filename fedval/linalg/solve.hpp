@@ -50,6 +50,7 @@ class Cholesky {
   /// From L^T, upper triangular with a positive diagonal.
   explicit Cholesky(Matrix<Scalar, N, N> upper) : upper_(std::move(upper)) {}
 
+  /// L, with zeros above its diagonal. O(n^2).
   Matrix<Scalar, N, N> lower() const { return transpose(upper_); }
   /// L^-1 B: turns noise of covariance A into white noise. O(n^2 columns).
   template <std::size_t R, std::size_t C>

@@ -13,10 +13,9 @@
 // The number of probes follows Stein's two stages: the deviation s of the first m probes fixes how many are
 // needed, m' >= (t s / tolerance)^2, and t_{m-1} s / sqrt(m') stays a valid half width, which the deviation
 // of probes drawn until it looks small enough does not.
-// Sources: Ubaru, Chen, Saad, "Fast estimation of
-// tr(f(A)) via stochastic Lanczos quadrature", SIAM J. Matrix Anal. Appl. 38, 2017; Meyer, Musco, Musco,
-// Woodruff, "Hutch++", SOSA 2021; Stein, "A two-sample test for a linear hypothesis whose power is
-// independent of the variance", Ann. Math. Stat. 16, 1945.
+// Sources: Ubaru, Chen, Saad, "Fast estimation of tr(f(A)) via stochastic Lanczos quadrature", SIAM J. Matrix
+// Anal. Appl. 38, 2017; Meyer, Musco, Musco, Woodruff, "Hutch++", SOSA 2021; Stein, "A two-sample test for a
+// linear hypothesis whose power is independent of the variance", Ann. Math. Stat. 16, 1945.
 #pragma once
 
 #include <algorithm>
@@ -34,6 +33,7 @@
 
 namespace fedval::linalg {
 
+/// How close the estimate should come, and how much it may cost.
 struct TraceOptions {
   double tolerance = 0;          ///< the error() aimed at; with 0 every probe and step is used
   double confidence = 0.95;      ///< of error(), in (0, 1)
@@ -41,15 +41,17 @@ struct TraceOptions {
   std::size_t max_probes = 256;  ///< at least first_probes
   std::size_t max_steps = 100;   ///< Lanczos steps, at least 1
   std::size_t deflation = 63;    ///< directions in Q; with the line's vector eight blocks
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;        ///< of all random vectors
 };
 
+/// tr f(A), and how far from it the value may be.
 struct TraceEstimate {
-  double value = 0;
+  double value = 0;           ///< of tr f(A)
   double standard_error = 0;  ///< of value: s / sqrt(probes), s from the first probes
   double truncation = 0;      ///< half width of the quadrature's bracket
   double quantile = 0;  ///< Student's t: quantile * standard_error covers the sampling error at `confidence`
-  std::size_t probes = 0, steps = 0;  ///< random vectors averaged; most Lanczos steps that any vector took
+  /// Random vectors averaged.
+  std::size_t probes = 0, steps = 0;  ///< most Lanczos steps that any vector took
   bool converged = false;             ///< error() is at most the tolerance
 
   /// Half width of the interval around value that holds the exact trace with probability `confidence`.

@@ -24,8 +24,10 @@ namespace fedval::random {
 /// One draw after the other, 2^34 words before they repeat. Faster than Stream, and of its own numbers.
 class Draws {
  public:
+  /// At the first draw. Other seeds and other streams give independent draws.
   Draws(std::uint64_t seed, std::uint64_t stream) : seed_(seed), stream_(stream) {}
 
+  /// 32 random bits.
   std::uint32_t word() {
     if (next_ == words_.size()) refill();
     return words_[next_++];

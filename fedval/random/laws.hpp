@@ -23,7 +23,14 @@
 
 namespace fedval::random {
 
-enum class Law : std::uint8_t { uniform, gaussian, laplace, laplace_sign, rademacher };
+/// What the numbers of a sequence are distributed as.
+enum class Law : std::uint8_t {
+  uniform,       ///< on [0, 1), multiples of 2^-24
+  gaussian,      ///< standard normal
+  laplace,       ///< of density exp(-|x|) / 2
+  laplace_sign,  ///< -1 or +1: the sign of the Laplace number at the same place
+  rademacher     ///< -1 or +1, one as likely as the other
+};
 
 namespace detail {
 

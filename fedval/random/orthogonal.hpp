@@ -27,6 +27,7 @@ namespace fedval::random {
 /// Rows that are orthonormal to rounding, filled one after the other.
 class OrthonormalRows {
  public:
+  /// No row yet, with memory for `rows` of `columns` entries.
   explicit OrthonormalRows(std::size_t rows, std::size_t columns) : rows_(rows, columns) {}
 
   /// The part of `v` that is orthogonal to the rows so far, normalised, becomes the next row; false, and no
@@ -53,7 +54,9 @@ class OrthonormalRows {
     return true;
   }
 
+  /// Rows filled so far.
   std::size_t count() const { return count_; }
+  /// All rows; those from count() on are zero.
   const linalg::Matrix<double>& rows() const { return rows_; }
 
  private:

@@ -38,11 +38,15 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
 /// library.
 class Stream {
  public:
+  /// What a call returns.
   using result_type = std::uint64_t;
 
+  /// At the first draw of the stream.
   explicit constexpr Stream(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
+  /// Least value of a call, 0.
   static constexpr result_type min() { return 0; }
+  /// Largest value of a call, 2^64 - 1.
   static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
 
   /// 64 random bits.

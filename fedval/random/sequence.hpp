@@ -20,18 +20,21 @@ namespace fedval::random {
 
 /// Which numbers: sequences of another seed or another stream are independent.
 struct Key {
-  std::uint64_t seed = 0, stream = 0;
+  /// Philox's key.
+  std::uint64_t seed = 0, stream = 0;  ///< upper half of Philox's counter
 
+  /// Same seed and same stream.
   friend bool operator==(const Key&, const Key&) = default;
 };
 
 /// The numbers of one law and one key, of which there are 2^50. `walsh` is for Rademacher signs: the sign at
 /// i is multiplied by entry (walsh, i) of the Sylvester-Hadamard matrix, (-1)^popcount(walsh & i).
 struct Sequence {
-  Law law = Law::gaussian;
-  Key key;
-  std::uint64_t walsh = 0;
+  Law law = Law::gaussian;  ///< of every number
+  Key key;                  ///< seed and stream
+  std::uint64_t walsh = 0;  ///< row of that matrix; 0 changes no sign, and is the only one for other laws
 
+  /// Same law, key and row: the same numbers.
   friend bool operator==(const Sequence&, const Sequence&) = default;
 };
 

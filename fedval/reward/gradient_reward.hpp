@@ -22,13 +22,18 @@ namespace fedval::reward {
 
 /// What the largest magnitudes are sought in: the aggregate as one vector, or each tensor that its view was
 /// made of, which then all give their share.
-enum class Masking { whole_vector, each_tensor };
+enum class Masking {
+  whole_vector,  ///< as the paper has it
+  each_tensor    ///< as the authors' code has it
+};
 
+/// Settings of gradient_rewards().
 struct RewardOptions {
-  double beta = 1;  ///< 0: strictly by importance; infinity: the same for all
-  Mode mode = Mode::paper;
-  Masking masking = Masking::whole_vector;
+  double beta = 1;          ///< 0: strictly by importance; infinity: the same for all with r_i > 0
+  Mode mode = Mode::paper;  ///< how quotas are rounded and which ties stay
+  Masking masking = Masking::whole_vector;  ///< where largest magnitudes are sought
 
+  /// Mode and masking of the authors' published code.
   static RewardOptions authors_code(double beta = 1) {
     return {beta, Mode::authors_code, Masking::each_tensor};
   }
@@ -36,7 +41,7 @@ struct RewardOptions {
 
 /// One agent's reward, as what stays of the aggregate in the whole vector or in each tensor.
 struct Reward {
-  std::vector<MaskedPart> parts;
+  std::vector<MaskedPart> parts;  ///< one, or one a tensor in the view's order
 
   /// Entries downloaded.
   std::size_t kept() const {
@@ -79,6 +84,7 @@ inline void sparse_reward(const TensorView& aggregate, const Reward& reward, Spa
   sparsify(aggregate, reward.parts, out);
 }
 
+/// The same in new memory.
 inline SparseVector sparse_reward(const TensorView& aggregate, const Reward& reward) {
   SparseVector result;
   sparse_reward(aggregate, reward, result);

@@ -36,7 +36,10 @@ namespace fedval::reward {
 /// - weights of a first round: 1/N; by data size
 ///
 /// - upload: Gamma u / ||u||; Gamma u / (||u|| + 1e-7)
-enum class Mode { paper, authors_code };
+enum class Mode {
+  paper,        ///< sections 3.2 and 4 of the source
+  authors_code  ///< the authors' published code
+};
 
 struct Importance {
   std::vector<double> values;  ///< sum to one

@@ -17,16 +17,18 @@ namespace fedval::reward {
 
 /// The entries of a vector of `size` entries that are not left out, by ascending index.
 struct SparseVector {
-  std::size_t size = 0;
-  std::vector<std::uint64_t> indices;
-  std::vector<double> values;
+  std::size_t size = 0;                ///< D, left out entries included
+  std::vector<std::uint64_t> indices;  ///< ascending, below size
+  std::vector<double> values;          ///< values[j] is entry indices[j]
 };
 
 /// Entries [begin, end) of a tensor, of which those of `top` stay.
 struct MaskedPart {
-  std::size_t begin = 0, end = 0;
-  TopK top;
+  std::size_t begin = 0,  ///< the first entry
+      end = 0;            ///< past the last
+  TopK top;               ///< of this part alone
 
+  /// Entries that stay.
   std::size_t kept() const { return top.above + top.ties; }
 };
 

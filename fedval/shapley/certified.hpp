@@ -17,15 +17,16 @@
 
 namespace fedval::shapley {
 
+/// Settings of certified().
 struct CertifiedOptions {
-  double epsilon = 0.01;
-  double delta = 0.05;
+  double epsilon = 0.01;  ///< largest error, in the utility's units; above 0
+  double delta = 0.05;    ///< largest probability that any value is further off; in (0, 1)
   /// What no v(S + i) - v(S) is outside of: -1 and 1 for an accuracy, 0 and 1 if it can only rise. Must be
   /// set.
-  double marginal_low = 0, marginal_high = 0;
-  std::uint64_t seed = 0;
-  Semivalue semivalue = Semivalue::shapley();
-  std::size_t batch = 1;  ///< units that are evaluated together
+  double marginal_low = 0, marginal_high = 0;  ///< the upper one, above the lower one
+  std::uint64_t seed = 0;                      ///< the same seed, the same draws
+  Semivalue semivalue = Semivalue::shapley();  ///< what to estimate
+  std::size_t batch = 1;                       ///< units that are evaluated together
 };
 
 /// Values within epsilon of the true ones, all together with probability 1 - delta; each with its interval.

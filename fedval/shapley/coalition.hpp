@@ -19,9 +19,13 @@ class Coalition {
   using Rest = std::vector<Mask>;  // players from 64 on, without zero words at the end
 
  public:
+  /// The empty coalition.
   Coalition() = default;
+  /// O(1) without players from 64 on, else O(largest player / 64).
   Coalition(const Coalition& other) : first_(other.first_), rest_(copy(other)) {}
+  /// O(1); the source is left its players below 64.
   Coalition(Coalition&&) = default;
+  /// As the copy constructor; in the memory at hand where it suffices.
   Coalition& operator=(const Coalition& other) {
     first_ = other.first_;
     if (rest_ == nullptr && other.rest_ == nullptr) return *this;
@@ -32,8 +36,11 @@ class Coalition {
     }
     return *this;
   }
+  /// As the move constructor.
   Coalition& operator=(Coalition&&) = default;
+  /// Player i is a member where bit i is set.
   explicit Coalition(Mask mask) : first_(mask) {}
+  /// In any order; repeats count once.
   Coalition(std::initializer_list<std::size_t> members) {
     for (const std::size_t i : members) insert(i);
   }
@@ -45,10 +52,12 @@ class Coalition {
     return all;
   }
 
+  /// O(1), for any i.
   bool contains(std::size_t i) const {
     return i < 64 ? (first_ >> i & 1) != 0
                   : i / 64 <= rest().size() && (rest()[i / 64 - 1] >> i % 64 & 1) != 0;
   }
+  /// No effect on a member. Takes memory for players 64 ... i, a bit each.
   void insert(std::size_t i) {
     if (i < 64) {
       first_ |= Mask{1} << i;
@@ -58,6 +67,7 @@ class Coalition {
     if (i / 64 > rest_->size()) rest_->resize(i / 64);
     (*rest_)[i / 64 - 1] |= Mask{1} << i % 64;
   }
+  /// No effect on a player that is no member.
   void erase(std::size_t i) {
     if (i < 64) first_ &= ~(Mask{1} << i);
     if (i < 64 || i / 64 > rest().size()) return;
@@ -89,6 +99,7 @@ class Coalition {
     for_each_bit(first_, 0, body);
     for (std::size_t w = 0; w < rest().size(); ++w) for_each_bit(rest()[w], 64 * (w + 1), body);
   }
+  /// In ascending order.
   std::vector<std::size_t> members() const {
     std::vector<std::size_t> list;
     for_each([&](std::size_t i) { list.push_back(i); });
@@ -114,6 +125,7 @@ class Coalition {
   Mask mask() const { return first_; }
   /// Whether there are others.
   bool beyond_mask() const { return rest_ != nullptr && !rest_->empty(); }
+  /// The same members, however they came in.
   bool operator==(const Coalition& other) const { return first_ == other.first_ && rest() == other.rest(); }
 
   /// "{0, 3, 4}".
@@ -126,7 +138,9 @@ class Coalition {
     return result + "}";
   }
 
+  /// For unordered containers; keyed by nothing, so the same in every run.
   struct Hash {
+    /// O(largest player / 64).
     std::size_t operator()(const Coalition& coalition) const {
       std::size_t hash = mix(coalition.first_);
       for (const Mask word : coalition.rest()) hash = mix(hash + 0x9e3779b97f4a7c15 + word);  // and its place
@@ -168,11 +182,17 @@ class Coalition {
 /// A list of coalitions that keeps the memory of those it had before.
 class CoalitionList {
  public:
+  /// Number of coalitions.
   std::size_t size() const { return size_; }
+  /// Valid, as end(), until the next push_back().
   const Coalition* begin() const { return slots_.data(); }
+  /// One behind the last.
   const Coalition* end() const { return slots_.data() + size_; }
+  /// Unchecked: k < size().
   const Coalition& operator[](std::size_t k) const { return slots_[k]; }
+  /// The last one, of a list that is not empty.
   Coalition& back() { return slots_[size_ - 1]; }
+  /// The memory stays.
   void clear() { size_ = 0; }
   /// `coalition` may be a member of the list.
   void push_back(const Coalition& coalition) {

@@ -23,6 +23,7 @@ namespace fedval::shapley {
 struct Complementary {
   static constexpr std::string_view name = "complementary contributions";
 
+  /// Error unless w_k = w_{n-1-k}: Shapley, Banzhaf and Beta(a, a) are estimated.
   void check(const Setting& setting) const {
     if (!setting.semivalue.symmetric())
       fail(name, ": a coalition and its complement must weigh alike, and those of the ",
@@ -34,6 +35,7 @@ struct Complementary {
     if (setting.n > 0) tally.set_known(setting.n - 1);
     return tally;
   }
+  /// S and N - S, of the first circles' parts or, after them, of sizes 1 ... n / 2 in turn.
   void ask(Unit& unit, const Setting& setting, const StrataTally&) const {
     const std::size_t n = setting.n, half = n / 2;
     std::uint64_t t = unit.index;
@@ -53,6 +55,7 @@ struct Complementary {
     std::iota(order.begin(), order.end(), 0U);
     ask_pair(draws.choose(1 + t % half, order), n, unit);
   }
+  /// Adds u to the members at size |S| and -u to the others at n - |S|; unit 0 also fills size n. O(n).
   void fold(const Unit& unit, const Setting& setting, StrataTally& tally) const {
     const std::size_t n = setting.n, size = unit.coalitions[0].size();
     if (unit.index == 0)

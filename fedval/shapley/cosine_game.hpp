@@ -28,8 +28,13 @@
 namespace fedval::shapley {
 
 /// What a coalition's sum is compared with the whole sum by.
-enum class Similarity { cosine, euclidean };
+enum class Similarity {
+  cosine,    ///< v in [-1, 1]; 0 where either sum is the zero vector
+  euclidean  ///< v at most 1; 0 where the whole sum is the zero vector
+};
 
+/// One of the two games of n updates, O(n^2) memory. MaskGame, BatchGame and BlockGame; several threads may
+/// ask it at a time.
 class GradientGame {
  public:
   /// Updates u_i by their Gram matrix, at any scale; weights r_i of the sums, empty: all 1. O(n^2). Error
@@ -81,8 +86,10 @@ class GradientGame {
     }
   }
 
+  /// Updates, n.
   std::size_t players() const { return n_; }
 
+  /// Which of the two it is.
   Similarity similarity() const { return similarity_; }
   /// No v(S + i) - v(S) is beyond it in magnitude: cosines differ by 2 at most, distances by what was added.
   double marginal_bound() const {

@@ -23,25 +23,26 @@
 
 namespace fedval::shapley {
 
+/// Settings of cosine_shapley().
 struct CosineShapleyOptions {
-  Similarity similarity = Similarity::cosine;
-  std::size_t exact_up_to = 24;  ///< clients; each one more doubles the time; at most 40
-  double epsilon = 0;            ///< of the sampling beyond; 0: a tenth of the mean share, 0.1 / N
-  double delta = 0.05;
-  std::uint64_t seed = 0;
-  bool psi = false;  ///< psi too, with its error
+  Similarity similarity = Similarity::cosine;  ///< which game phi is of; psi is the cosine's for both
+  std::size_t exact_up_to = 24;                ///< clients; each one more doubles the time; at most 40
+  double epsilon = 0;      ///< of the sampling beyond; 0: a tenth of the mean share, 0.1 / N
+  double delta = 0.05;     ///< of the sampling: largest probability that any value is off by more
+  std::uint64_t seed = 0;  ///< of the sampling
+  bool psi = false;        ///< psi too, with its error
 };
 
 struct CosineShapley {
-  std::vector<Estimate> players;  ///< intervals are points where exact
-  bool exact = false;
+  std::vector<Estimate> players;    ///< intervals are points where exact
+  bool exact = false;               ///< else sampled
   std::string why;                  ///< which of the two was used, and the reason
   std::uint64_t evaluations = 0;    ///< of v
   std::vector<double> psi;          ///< empty unless asked for
   std::optional<double> psi_error;  ///< l1 after normalising; none where a sum is zero
 };
 
-/// sum_i |x_i / sum x - y_i / sum y|; none where a sum is zero or not finite.
+/// sum_i |x_i / sum x - y_i / sum y|; none where a sum is zero or not finite. Error when sizes differ.
 inline std::optional<double> normalised_error(std::span<const double> x, std::span<const double> y) {
   if (x.size() != y.size()) fail("normalised_error: ", x.size(), " values beside ", y.size());
   double x_sum = 0, y_sum = 0, error = 0;
@@ -54,7 +55,7 @@ inline std::optional<double> normalised_error(std::span<const double> x, std::sp
 }
 
 /// phi of N updates given by their Gram matrix, each rescaled to length one, as CGSV's uploads are; `weights`
-/// r_i of the sums, empty: all 1. Exact: O(2^N) on all cores and O(2^14) memory. Sampled: O(N) a marginal.
+/// r_i of the sums, empty: all 1. Exact: O(2^N) on all cores, memory as exact(). Sampled: O(N) a marginal.
 /// `progress` sees both and may stop them: Cancelled. Errors as for GradientGame; Error, too, when epsilon is
 /// below 0 or delta outside (0, 1).
 inline CosineShapley cosine_shapley(const Gram& gram, std::span<const double> weights = {},

@@ -231,11 +231,15 @@ class TableGame {
       if (!std::isfinite(values_[s])) fail("TableGame: value of ", Coalition(s).text(), " is ", values_[s]);
   }
 
+  /// n, of 2^n values.
   std::size_t players() const { return static_cast<std::size_t>(std::countr_zero(values_.size())); }
+  /// Unchecked: the mask is below 2^n.
   double operator()(Mask coalition) const { return values_[coalition]; }
+  /// A view of v(high), ..., v(high + count - 1); unchecked.
   std::span<const double> table(Mask high, std::size_t count) const {
     return std::span(values_).subspan(high, count);
   }
+  /// Copies v(high), v(high + 1), ... to out; unchecked.
   void block(Mask high, std::span<double> out) const {
     std::copy_n(values_.begin() + static_cast<std::ptrdiff_t>(high), out.size(), out.begin());
   }

@@ -46,6 +46,7 @@ concept BatchGame = requires(G& game, std::span<const Coalition> coalitions, std
   game.batch(coalitions, out);
 };
 
+/// A game in any of the three forms.
 template <class G>
 concept Game = MaskGame<G> || MemberGame<G> || BatchGame<G>;
 
@@ -57,13 +58,15 @@ concept BlockGame = requires(const G& game, Mask high, std::span<double> out) {
   game.block(high, out);
 };
 
-/// What a utility threw, with the coalition it was asked for; the original is nested
-/// (std::rethrow_if_nested).
+/// What a utility threw, nested (std::rethrow_if_nested), or that its value is not finite, with the coalition
+/// it was asked for.
 class UtilityError : public std::runtime_error {
  public:
+  /// what() is "utility of coalition {0, 3}: " followed by `what`.
   UtilityError(Coalition coalition, const std::string& what)
       : std::runtime_error("utility of coalition " + coalition.text() + ": " + what),
         coalition_(std::move(coalition)) {}
+  /// The one whose value was asked for.
   const Coalition& coalition() const { return coalition_; }
 
  private:
@@ -128,8 +131,10 @@ template <class G>
 requires MaskGame<G> || MemberGame<G>
 class InParallel {
  public:
+  /// Keeps a reference: the game must outlive this.
   explicit InParallel(G& game) : game_(&game) {}
 
+  /// out[k] = value_of(game, coalitions[k]). All are tried; then the first error, by index, is thrown.
   void batch(std::span<const Coalition> coalitions, std::span<double> out) {
     constexpr std::size_t worth_any_thread = std::size_t{1} << 40;
     fedval::detail::for_each_index(coalitions.size(), worth_any_thread,
@@ -152,6 +157,7 @@ using Progress = std::function<bool(double)>;
 /// Work that its progress callback stopped.
 class Cancelled : public std::runtime_error {
  public:
+  /// what() is "cancelled".
   Cancelled() : std::runtime_error("cancelled") {}
 };
 

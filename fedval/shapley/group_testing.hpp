@@ -26,11 +26,14 @@ struct GroupTesting {
   static constexpr std::string_view name = "group testing";
 
   class Plan;
+  /// For the n of the setting. O(n).
   Plan plan(const Setting& setting) const;
 };
 
+/// The law of |S| for one n, and its Z.
 class GroupTesting::Plan {
  public:
+  /// q_1 ... q_{n-1} and Z. O(n).
   explicit Plan(const Setting& setting) {
     const std::size_t n = setting.n;
     for (std::size_t k = 1; k < n; ++k)
@@ -39,17 +42,21 @@ class GroupTesting::Plan {
     for (double& q : sizes_) q /= total_;
   }
 
+  /// Error unless the semivalue is Shapley's.
   void check(const Setting& setting) const {
     if (!setting.semivalue.is_shapley())
       fail(name, ": estimates the Shapley value, not the ", setting.semivalue.text(), " value");
   }
+  /// One mean a player, of the third line's draws.
   MeanTally tally(const Setting& setting) const { return MeanTally(setting.n); }
+  /// One S.
   void ask(Unit& unit, const Setting& setting, const MeanTally&) const {
     Draws draws = unit.draws(setting);
     std::vector<std::uint32_t> pool(setting.n);
     std::iota(pool.begin(), pool.end(), 0U);
     unit.coalitions.push_back(draws.choose(1 + draws.pick(sizes_), pool));
   }
+  /// One draw for every player from v(S). O(n).
   void fold(const Unit& unit, const Setting& setting, MeanTally& tally) const {
     const auto n = static_cast<double>(setting.n);
     const Coalition& drawn = unit.coalitions[0];

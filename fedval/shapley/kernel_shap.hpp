@@ -30,12 +30,15 @@ namespace fedval::shapley {
 /// Sums of 1_S 1_S^T and 1_S (v(S) - v({})), by group.
 class RegressionTally {
  public:
+  /// Without a coalition; 32 (n^2 + n) doubles.
   explicit RegressionTally(std::size_t players)
       : n_(players), sums_(groups * stride(), 0.0), counts_(groups, 0) {}
 
+  /// Their number, n.
   std::size_t players() const { return n_; }
   /// The sum of the values, v(N) - v({}).
   void set_total(double total) { total_ = total; }
+  /// A coalition of a unit; gain = v(S) - v({}). O(|S|^2).
   void add(std::uint64_t unit, const Coalition& coalition, double gain) {
     double* sums = sums_.data() + unit % groups * stride();
     const std::vector<std::size_t> members = coalition.members();
@@ -49,6 +52,8 @@ class RegressionTally {
   /// An equal share each while the coalitions drawn do not tell the players apart.
   std::vector<double> values() const { return fit(whole()).value_or(equal_shares()); }
 
+  /// By player, with jackknife errors of 31 degrees of freedom; infinite while a group is empty or the others
+  /// leave A singular. O(n^3), 33 times.
   std::vector<Summary> summaries() const {
     const std::vector<double> sums = whole();
     const std::optional<std::vector<double>> value = fit(sums);
@@ -130,13 +135,16 @@ class RegressionTally {
 struct KernelShap {
   static constexpr std::string_view name = "KernelSHAP";
 
-  bool paired = true;
+  bool paired = true;  ///< a unit is S and N - S, two evaluations; else S alone
 
+  /// Error unless the semivalue is Shapley's.
   void check(const Setting& setting) const {
     if (!setting.semivalue.is_shapley())
       fail(name, ": estimates the Shapley value, not the ", setting.semivalue.text(), " value");
   }
+  /// For the n of the setting.
   RegressionTally tally(const Setting& setting) const { return RegressionTally(setting.n); }
+  /// One S and, `paired`, its complement.
   void ask(Unit& unit, const Setting& setting, const RegressionTally&) const {
     const std::size_t n = setting.n;
     std::vector<double> sizes;
@@ -149,6 +157,7 @@ struct KernelShap {
     unit.coalitions.push_back(draws.choose(1 + draws.pick(sizes), pool));
     if (paired) unit.coalitions.push_back(unit.coalitions.back().complement(n));
   }
+  /// Adds the unit's coalitions with their gains.
   void fold(const Unit& unit, const Setting& setting, RegressionTally& tally) const {
     tally.set_total(setting.all - setting.nobody);
     for (std::size_t k = 0; k < unit.values.size(); ++k)

@@ -30,12 +30,14 @@ class Memo {
   /// Keeps at most so many values; what comes after is evaluated anew each time. A value takes some 80 bytes.
   explicit Memo(std::size_t most = std::size_t{1} << 22) : most_(most) {}
 
+  /// How many values it holds.
   std::size_t size() const { return values_.size(); }
-  /// Null where the coalition was never evaluated.
+  /// Null where the coalition is not kept: never evaluated, or when the memo was full.
   const double* find(const Coalition& coalition) const {
     const auto known = values_.find(coalition);
     return known == values_.end() ? nullptr : &known->second;
   }
+  /// No effect where the coalition has a value already, or the memo is full.
   void insert(const Coalition& coalition, double value) {
     if (values_.size() < most_) values_.emplace(coalition, value);
   }
@@ -78,6 +80,7 @@ class Memo {
 template <Game G>
 class Remembered {
  public:
+  /// Keeps references: both must outlive this.
   Remembered(G& game, Memo& memo) : game_(&game), memo_(&memo) {}
 
   /// Asks the game for the coalitions that are not known, each once. When it throws, what it had evaluated

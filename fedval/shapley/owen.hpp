@@ -6,13 +6,13 @@
 // a unit of
 //
 //   Owen{}                    draws one q and one S; n + 1 evaluations; unbiased
-//   Owen{.antithetic = true}  also S' = N - S: exact where v has interactions of at most two players; 2 (n +
-//   1) Owen{.nodes = Q}          draws one S for each of Q given q, and sums e_i(q) by a quadrature rule; Q
-//   (n + 1).
-//     .rule = Rule::grid      trapezoidal rule on Q equidistant q from 0 to 1, as published: biased by
-//     O(Q^-2) .rule = Rule::gauss     Gauss's rule for the law of q: e_i is a polynomial of degree n - 1, so
-//     Q >= n / 2
-//                             nodes leave no bias at all, and fewer leave little
+//   Owen{.antithetic = true}  also S' = N - S; 2 (n + 1) evaluations; exact where v has interactions of no
+//                             more than two players
+//   Owen{.nodes = Q}          draws one S for each of Q given q, and sums e_i(q) by a quadrature rule;
+//                             Q (n + 1) evaluations (one q for Banzhaf with Gauss's rule)
+//     .rule = Rule::grid      trapezoidal rule on Q equidistant q in [0, 1], as published: biased by O(Q^-2)
+//     .rule = Rule::gauss     Gauss's rule for the law of q: e_i is a polynomial of degree n - 1, so
+//                             Q >= n / 2 nodes leave no bias at all, and fewer leave little
 //
 // Sources: Owen, "Multilinear extensions of games", Management Science 18(5), 1972; Okhrati and Lipani, "A
 // multilinear sampling algorithm to estimate Shapley values", ICPR 2020; nodes of Gauss's rule from Golub and
@@ -31,7 +31,11 @@
 
 namespace fedval::shapley {
 
-enum class Rule { grid, gauss };
+/// Quadrature over q.
+enum class Rule {
+  grid,  ///< trapezoidal, Q >= 2 equidistant nodes; Shapley value only; bias O(Q^-2)
+  gauss  ///< no bias from Q >= n / 2 nodes on; of Banzhaf always the one node 1/2
+};
 
 namespace detail {
 
@@ -71,11 +75,12 @@ inline linalg::QuadratureRule grid_of(std::size_t nodes) {
 struct Owen {
   static constexpr std::string_view name = "Owen sampling";
 
-  std::size_t nodes = 0;  ///< 0: q is drawn
-  Rule rule = Rule::grid;
-  bool antithetic = false;
+  std::size_t nodes = 0;    ///< 0: q is drawn
+  Rule rule = Rule::grid;   ///< not used where q is drawn
+  bool antithetic = false;  ///< N - S beside every S; for semivalues with w_k = w_{n-1-k}
 
   class Plan;
+  /// Error as for Plan's constructor.
   Plan plan(const Setting& setting) const;
   void fields(auto& archive) {
     archive.option("nodes", nodes);
@@ -84,8 +89,11 @@ struct Owen {
   }
 };
 
+/// The nodes and weights over q, and what a unit asks for at each.
 class Owen::Plan {
  public:
+  /// Error for a grid of fewer than two nodes or without the Shapley value, and for antithetic draws of a
+  /// semivalue that is not symmetric.
   Plan(const Owen& owen, const Setting& setting) : drawn_(owen.nodes == 0), sides_(owen.antithetic ? 2 : 1) {
     const Semivalue& semivalue = setting.semivalue;
     const bool grid = !drawn_ && owen.rule == Rule::grid;
@@ -99,8 +107,11 @@ class Owen::Plan {
                    : detail::gauss_of(semivalue, owen.nodes);
   }
 
+  /// Nothing is left to check.
   void check(const Setting&) const {}
+  /// One mean a player, of e_i(q) averaged over the nodes.
   MeanTally tally(const Setting& setting) const { return MeanTally(setting.n); }
+  /// S and S with each player moved in or out: n + 1 coalitions for each node and side.
   void ask(Unit& unit, const Setting& setting, const MeanTally&) const {
     Draws draws = unit.draws(setting);
     for (const double node : rule_.nodes) {
@@ -110,6 +121,7 @@ class Owen::Plan {
       if (sides_ == 2) ask_neighbours(drawn.complement(setting.n), setting.n, unit.coalitions);
     }
   }
+  /// One draw for every player. O(n) a node and side.
   void fold(const Unit& unit, const Setting& setting, MeanTally& tally) const {
     const std::size_t n = setting.n;
     std::vector<double> draw(n, 0.0);

@@ -98,13 +98,16 @@ struct OrderDesign {
 
 struct Permutation : detail::OrderDesign<Permutation> {
   static constexpr std::string_view name = "permutation sampling";
+  /// Appends the prefixes of 1 ... n - 1 players.
   void ask_orders(std::span<std::uint32_t> order, CoalitionList& coalitions) const {
     detail::ask_prefixes(order, coalitions);
   }
 };
 
+/// A unit is an order and its reverse; 2 (n - 1) evaluations.
 struct Antithetic : detail::OrderDesign<Antithetic> {
   static constexpr std::string_view name = "antithetic permutation sampling";
+  /// Appends the n - 1 prefixes of `order`, then those of its reverse, which it leaves there.
   void ask_orders(std::span<std::uint32_t> order, CoalitionList& coalitions) const {
     detail::ask_prefixes(order, coalitions);
     std::reverse(order.begin(), order.end());
@@ -112,8 +115,10 @@ struct Antithetic : detail::OrderDesign<Antithetic> {
   }
 };
 
+/// A unit is all n rotations of an order; n (n - 1) evaluations.
 struct Cyclic : detail::OrderDesign<Cyclic> {
   static constexpr std::string_view name = "cyclic permutation sampling";
+  /// Appends the n - 1 prefixes of every rotation; leaves `order` as it was.
   void ask_orders(std::span<std::uint32_t> order, CoalitionList& coalitions) const {
     for (std::size_t shift = 0; shift < order.size(); ++shift) {
       detail::ask_prefixes(order, coalitions);
@@ -128,14 +133,18 @@ struct Truncated {
 
   double tolerance = 0.01;  ///< in the utility's units, against |v(N) - v(S)| for the prefix itself
 
+  /// Error unless the tolerance is at least 0.
   void check(const Setting&) const {
     if (!(tolerance >= 0)) fail(name, ": a tolerance of ", tolerance, ", must be at least 0");
   }
+  /// One mean a player.
   MeanTally tally(const Setting& setting) const { return MeanTally(setting.n); }
+  /// The first player alone; nothing where v({}) is within the tolerance of v(N).
   void ask(Unit& unit, const Setting& setting, const MeanTally&) const {
     if (near(setting.nobody, setting)) return;
     unit.coalitions.push_back(Coalition{order_of(unit, setting)[0]});
   }
+  /// One player more, until the last prefix is within the tolerance of v(N) or lacks one player.
   void more(Unit& unit, const Setting& setting) const {
     const std::size_t known = unit.values.size();
     if (known < unit.coalitions.size() || known == 0 || known + 1 >= setting.n) return;
@@ -143,6 +152,7 @@ struct Truncated {
     unit.coalitions.push_back(unit.coalitions.back());
     unit.coalitions.back().insert(order_of(unit, setting)[known]);
   }
+  /// Adds the order's draw: n p_k times each marginal, behind the cut an equal share of what is left. O(n).
   void fold(const Unit& unit, const Setting& setting, MeanTally& tally) const {
     const std::vector<std::uint32_t> order = order_of(unit, setting);
     const auto n = static_cast<double>(setting.n);

@@ -31,13 +31,18 @@ namespace fedval::shapley {
 
 /// phi_i = scale_i psi_i + remainder_i,  |remainder_i| <= bound_i.
 struct PsiBound {
-  std::vector<double> psi, scale, remainder, bound;  ///< scale is L_i
+  std::vector<double> psi,  ///< cos(u_i, u_N), 0 where either is the zero vector; by update, as the others
+      scale,                ///< L_i, at least 0
+      remainder,            ///< phi_i - L_i psi_i, of either sign
+      bound;                ///< of its magnitude
 };
 
 /// What the eigenvalues of the Gram matrix say: least_scale <= L_i <= most_scale, |phi_i - L_i psi_i| <=
 /// bound.
 struct PsiEigenvalueBound {
-  std::vector<double> least_scale, most_scale, bound;
+  std::vector<double> least_scale,  ///< by update, as the others; all three are 0 for a zero update
+      most_scale,                   ///< infinite where lambda_min may be 0
+      bound;                        ///< infinite where most_scale is
 };
 
 namespace detail {

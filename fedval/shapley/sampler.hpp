@@ -14,7 +14,7 @@
 // has
 //   check(setting)                             Error where it cannot estimate the semivalue
 //   tally(setting)                             what its draws are kept in (tally.hpp), empty
-//   ask(unit, setting, tally, coalitions)      appends what the unit needs evaluated
+//   ask(unit, setting, tally)                  appends what the unit needs evaluated to unit.coalitions
 //   fold(unit, setting, tally)                 adds the unit's values to the tally
 // and may have
 //   ready(unit, tally)                         false while earlier units must be folded first
@@ -47,19 +47,21 @@ namespace fedval::shapley {
 
 /// What a design knows of the problem.
 struct Setting {
-  std::size_t n = 0;
-  std::uint64_t seed = 0;
-  Semivalue semivalue = Semivalue::shapley();
-  std::vector<double> sizes;   ///< C(n-1, k) w_k, how much the coalitions of size k weigh
-  double nobody = 0, all = 0;  ///< v({}), v(N)
+  std::size_t n = 0;                           ///< players
+  std::uint64_t seed = 0;                      ///< unit t draws from (seed, t)
+  Semivalue semivalue = Semivalue::shapley();  ///< what to estimate
+  std::vector<double> sizes;                   ///< C(n-1, k) w_k, how much the coalitions of size k weigh
+  /// v({}).
+  double nobody = 0, all = 0;  ///< v(N); both are 0 before the first run()
 };
 
 /// One unit's coalitions and, once evaluated, their values.
 struct Unit {
-  std::uint64_t index = 0;
-  CoalitionList coalitions;
-  std::vector<double> values;
+  std::uint64_t index = 0;     ///< 0, 1, 2, ... in the order of folding
+  CoalitionList coalitions;    ///< as ask(), and more(), appended them
+  std::vector<double> values;  ///< of the first coalitions, of all when folded
 
+  /// Keyed by (seed, index): every call starts anew with the same numbers.
   Draws draws(const Setting& setting) const { return {setting.seed, index}; }
 };
 
@@ -85,15 +87,17 @@ class Sampler {
   static constexpr std::string_view name = Design::name;
 
   struct Options {
-    std::uint64_t seed = 0;
-    Semivalue semivalue = Semivalue::shapley();
+    std::uint64_t seed = 0;                      ///< the same seed, the same draws
+    Semivalue semivalue = Semivalue::shapley();  ///< what to estimate
     std::size_t batch = 1;     ///< units that are evaluated together, between two looks at the criterion
     double confidence = 0.95;  ///< of each player's interval
+    /// Makes the intervals certified ones, for which `confidence` is not used; the design must have bounds().
     std::optional<Certificate> certificate{};
   };
 
   /// Error when the design does not estimate the semivalue, or cannot be certified.
   Sampler(Design design, std::size_t players) : Sampler(std::move(design), players, Options{}) {}
+  /// Error, too, for a batch of 0, a confidence outside (0, 1), or a certificate out of range.
   Sampler(Design design, std::size_t players, Options options)
       : design_(std::move(design)),
         options_(std::move(options)),
@@ -118,11 +122,12 @@ class Sampler {
     }
   }
 
+  /// Their number, n.
   std::size_t players() const { return setting_.n; }
 
-  /// Draws until the criterion is met, or `progress` (called after every batch) returns false, which is named
-  /// as the reason. May be called again to go on. UtilityError as for value_of(); what was folded before it
-  /// stays, and the next run() repeats the batch that failed.
+  /// Draws until the criterion is met, or `progress` (called before the first batch and after each) returns
+  /// false, which is named as the reason. May be called again to go on. UtilityError as for value_of(); what
+  /// was folded before it stays, and the next run() repeats the batch that failed.
   template <Game G>
   Estimates run(G&& game, const Criterion& enough, const Progress& progress = {}) {
     const auto start = std::chrono::steady_clock::now();
@@ -164,7 +169,8 @@ class Sampler {
     return result;
   }
 
-  /// What is known by now. Values are 0 before the first run().
+  /// What is known by now. Before the first run() values are 0, or what the
+  /// certificate knows without any draw.
   Estimates estimates() const {
     Estimates result{{}, units_, evaluations_, {}};
     std::vector<Summary> summaries = tally_.summaries();
@@ -191,6 +197,7 @@ class Sampler {
     return result;
   }
 
+  /// The draws folded so far, as the design keeps them.
   const Tally& tally() const { return tally_; }
 
   /// Its options and state, for save() and restore().

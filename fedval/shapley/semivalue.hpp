@@ -2,9 +2,9 @@
 //
 //   phi_i = sum_{S without i} w_|S| (v(S + i) - v(S)),   sum_k C(n-1, k) w_k = 1
 //
-//   Shapley     w_k = 1 / (n C(n-1, k)): every size is as likely; the only one with sum_i phi_i = v(N) -
-//   v({}) Banzhaf     w_k = 2^-(n-1): every coalition is as likely Beta(a, b)  w_k = B(k + b, n - 1 - k + a)
-//   / B(a, b): large a weighs small coalitions up; (1, 1) is Shapley
+//   Shapley     w_k = 1 / (n C(n-1, k)): every size is as likely; alone has sum_i phi_i = v(N) - v({})
+//   Banzhaf     w_k = 2^-(n-1): every coalition is as likely
+//   Beta(a, b)  w_k = B(k + b, n - 1 - k + a) / B(a, b): large a weighs small coalitions up
 //
 // All three are E_q[q^k (1-q)^(n-1-k)] over some law of q in [0, 1]: everyone else joins with probability q.
 // Sources: Shapley 1953; Dubey, Neyman, Weber, "Value theory without efficiency", 1981 (semivalues); Owen,
@@ -55,15 +55,19 @@ inline std::vector<double> beta_weights(std::size_t n, double a, double b) {
 /// One of the three.
 class Semivalue {
  public:
+  /// Every size as likely; the only one whose values sum to v(N) - v({}).
   static Semivalue shapley() { return beta(1, 1); }
+  /// Every coalition as likely.
   static Semivalue banzhaf() { return Semivalue(0, 0); }
-  /// Error unless both are positive.
+  /// Error unless both are positive and finite.
   static Semivalue beta(double a, double b) {
     beta_weights(0, a, b);
     return Semivalue(a, b);
   }
 
+  /// Made by banzhaf().
   bool is_banzhaf() const { return a_ == 0; }
+  /// beta(1, 1) is, too.
   bool is_shapley() const { return a_ == 1 && b_ == 1; }
   /// Whether a coalition weighs as much as the other players do: w_k = w_{n-1-k}.
   bool symmetric() const { return a_ == b_; }
@@ -90,7 +94,9 @@ class Semivalue {
     }
     return p;
   }
+  /// Of Beta(a, b), large for small coalitions; 1 for Shapley, 0 for Banzhaf.
   double a() const { return a_; }
+  /// Of Beta(a, b), large for large coalitions; 1 for Shapley, 0 for Banzhaf.
   double b() const { return b_; }
   /// "Shapley", "Banzhaf", "Beta(4, 1)".
   std::string text() const {

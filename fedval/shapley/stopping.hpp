@@ -2,10 +2,10 @@
 //
 //   standard_error_below(0.01) | evaluations(5000)          the first that is met
 //   relative_change_below(0.05, 10) & units(100)            both
-//   units(100) & ~time_limit(60s)                           units that took less than a minute
+//   units(100) & ~time_limit(60s)                           units that took less than a minute, or no end
 //
 // A criterion says which share of the way is done, in [0, 1]; it is met at 1. `&` is the smaller share, `|`
-// the larger one, `~` is 1 until its criterion is met and 0 from then on. The share is what a progress
+// the larger one, `~` is 1 while its criterion is not met and 0 while it is. The share is what a progress
 // callback sees.
 #pragma once
 
@@ -29,7 +29,8 @@ namespace fedval::shapley {
 
 /// A sampler as a criterion sees it, after a batch of units.
 struct Snapshot {
-  std::uint64_t units = 0, evaluations = 0;
+  /// Folded so far, over all runs.
+  std::uint64_t units = 0, evaluations = 0;  ///< utilities really asked for, v({}) and v(N) included
   std::function<std::chrono::duration<double>()> elapsed;  ///< in this run() and the ones before it
   std::function<std::vector<double>()> values;             ///< of the players, now
   std::function<std::vector<double>()> errors;             ///< their standard errors; infinite where unknown
@@ -37,8 +38,10 @@ struct Snapshot {
   const std::deque<std::vector<double>>* past = nullptr;  ///< values after earlier batches, the last one last
 };
 
+/// One condition for stopping, or several combined by |, & and ~.
 class Criterion {
  public:
+  /// How far a sampler is; met at 1 or above.
   using Share = std::function<double(const Snapshot&)>;
 
   /// `share` of the way; at least 1 when met. `past`: how many earlier batches' values it looks at.
@@ -50,8 +53,11 @@ class Criterion {
     const double share = share_(now);
     return share >= 1 ? 1.0 : share > 0 ? share : 0.0;  // NaN is no progress
   }
+  /// Whether the share is 1.
   bool met(const Snapshot& now) const { return share(now) >= 1; }
+  /// In words, as "(standard error below 0.01 or 5000 evaluations)".
   const std::string& text() const { return text_; }
+  /// How many earlier batches' values it looks at.
   std::size_t past() const { return past_; }
   /// Which parts of a met criterion were met.
   std::string reason(const Snapshot& now) const {
@@ -62,6 +68,7 @@ class Criterion {
     return reason;
   }
 
+  /// The first that is met: the larger share.
   friend Criterion operator|(const Criterion& a, const Criterion& b) {
     Criterion either(
         "(" + a.text_ + " or " + b.text_ + ")",
@@ -70,11 +77,13 @@ class Criterion {
     either.any_ = {a, b};
     return either;
   }
+  /// Both at once: the smaller share.
   friend Criterion operator&(const Criterion& a, const Criterion& b) {
     return {"(" + a.text_ + " and " + b.text_ + ")",
             [a, b](const Snapshot& now) { return std::min(a.share(now), b.share(now)); },
             std::max(a.past_, b.past_)};
   }
+  /// While it is not met: share 1, else 0.
   friend Criterion operator~(const Criterion& a) {
     return {"not " + a.text_, [a](const Snapshot& now) { return a.met(now) ? 0.0 : 1.0; }, a.past_};
   }

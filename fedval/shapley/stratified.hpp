@@ -74,9 +74,11 @@ struct Stratified {
 
   std::size_t pilot = 4;  ///< draws for each player, size and half; at least 2
 
+  /// Error for a pilot of fewer than 2 draws.
   void check(const Setting&) const {
     if (pilot < 2) fail(name, ": a pilot of ", pilot, " draws shows no spread; at least 2");
   }
+  /// 2 n strata a player, of weight p_k / 2; those of k = 0 and k = n - 1 are known.
   StratifiedTally tally(const Setting& setting) const {
     std::vector<double> weights;
     for (const double p : setting.sizes) weights.insert(weights.end(), 2, p / 2);
@@ -90,6 +92,7 @@ struct Stratified {
     return unit.index < pilot_units(tally.players()) || !tally.allocation(0).empty() ||
            !has_inner(tally.players());
   }
+  /// S and S + i: of a fixed player and size in the pilot, then of those that the allocation draws.
   void ask(Unit& unit, const Setting& setting, const StratifiedTally& tally) const {
     const std::size_t n = setting.n;
     Draws draws = unit.draws(setting);
@@ -101,6 +104,7 @@ struct Stratified {
     unit.coalitions.push_back(unit.coalitions.back());
     unit.coalitions.back().insert(player);
   }
+  /// Adds the marginal; the pilot's last unit also makes the allocation, O(n^2).
   void fold(const Unit& unit, const Setting& setting, StratifiedTally& tally) const {
     const std::size_t n = setting.n;
     Draws draws = unit.draws(setting);

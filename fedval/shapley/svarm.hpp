@@ -5,10 +5,9 @@
 //
 // One coalition serves all players. A unit of
 //
-//   Svarm{}                     draws A+ with P(A+) ~ w_{|A+|-1}, whose value goes to the first mean of all
-//   its
-//                               members, and A- with P(A-) ~ w_|A-|, to the second mean of all others; 2
-//                               evaluations
+//   Svarm{}                     draws A+ with P(A+) ~ w_{|A+|-1}, whose value goes to the first mean of
+//                               all its members, and A- with P(A-) ~ w_|A-|, to the second mean of all
+//                               others; 2 evaluations
 //   Svarm{.stratified = true}   keeps 2 n means a player, one for each size: one coalition a unit goes to the
 //                               size's first mean of its members and second mean of the others; 1 evaluation.
 //                               Sizes 0, 1, n - 1 and n are evaluated whole
@@ -31,9 +30,10 @@ namespace fedval::shapley {
 struct Svarm {
   static constexpr std::string_view name = "SVARM";
 
-  bool stratified = false;
+  bool stratified = false;  ///< 2 n means a player, by size, in place of two
 
   class Plan;
+  /// For any semivalue. O(n).
   Plan plan(const Setting& setting) const;
   void fields(auto& archive) { archive.option("stratified", stratified); }
 };
@@ -42,6 +42,7 @@ struct Svarm {
 /// (without).
 class Svarm::Plan {
  public:
+  /// The laws of |A+| and |A-|. O(n).
   Plan(const Svarm& svarm, const Setting& setting) : stratified_(svarm.stratified) {
     // P(|A+| = k + 1) ~ C(n, k + 1) w_k ~ p_k n / (k + 1);  P(|A-| = k) ~ C(n, k) w_k ~ p_k n / (n - k).
     const std::size_t n = setting.n;
@@ -55,7 +56,9 @@ class Svarm::Plan {
     }
   }
 
+  /// Every semivalue will do.
   void check(const Setting&) const {}
+  /// Weights 1 and -1; stratified, p_k and -p_k, with sizes 0, 1, n - 1 and n known.
   StrataTally tally(const Setting& setting) const {
     const std::size_t n = setting.n;
     if (!stratified_) return {n, {1.0, -1.0}};
@@ -69,6 +72,7 @@ class Svarm::Plan {
     return tally;
   }
 
+  /// A+ and A-; stratified, all of sizes 1 and n - 1 in unit 0 (n < 4: in every unit), else one coalition.
   void ask(Unit& unit, const Setting& setting, const StrataTally&) const {
     if (stratified_) {
       ask_stratified(unit, setting);
@@ -76,6 +80,8 @@ class Svarm::Plan {
       ask_pair(unit, setting);
     }
   }
+  /// v(A+) to its members' first mean, v(A-) to the others' second (units t < n: of player t alone);
+  /// stratified, each value to both. O(n) a coalition.
   void fold(const Unit& unit, const Setting& setting, StrataTally& tally) const {
     const std::size_t n = setting.n;
     if (!stratified_) {

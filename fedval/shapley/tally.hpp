@@ -21,22 +21,24 @@ namespace fedval::shapley {
 
 /// A player's value, as far as its draws tell.
 struct Summary {
-  double value = 0;
-  double standard_error = std::numeric_limits<double>::infinity();
-  double degrees = 0;  ///< of freedom of the standard error; infinite where the value is known exactly
-  std::uint64_t count = 0;
+  double value = 0;                                                 ///< in the utility's units
+  double standard_error = std::numeric_limits<double>::infinity();  ///< infinite where too few draws tell
+  double degrees = 0;       ///< of freedom of the standard error; infinite where the value is known exactly
+  std::uint64_t count = 0;  ///< draws that went into it
 };
 
 /// A promise for a run: with probability 1 - delta every player's interval holds its value, at all times.
 struct Certificate {
-  double delta = 0.05;
-  double marginal_low = 0, marginal_high = 0;  ///< no v(S + i) - v(S) is outside; both 0: not known
+  double delta = 0.05;  ///< largest probability that any interval ever misses its value; in (0, 1)
+  /// Lower bound of every marginal contribution, in the utility's units; below the upper one.
+  double marginal_low = 0, marginal_high = 0;  ///< no v(S + i) - v(S) is outside; both 0: not given
   double epsilon = 0;  ///< where given, Hoeffding's number of draws ends the run at the latest
 };
 
 /// Means of vectors that are drawn independently, one entry a player.
 class MeanTally {
  public:
+  /// Without a draw.
   explicit MeanTally(std::size_t players) : mean_(players, 0.0), squares_(players, 0.0) {}
 
   /// Certifies the means of draws in [low, high]: nine tenths of delta for the sequences, one for Hoeffding's
@@ -52,8 +54,11 @@ class MeanTally {
                       statistics::EmpiricalBernstein(low, high - low, (epsilon > 0 ? 0.9 : 1.0) * delta / n));
   }
 
+  /// Entries of a draw.
   std::size_t players() const { return mean_.size(); }
+  /// Draws so far.
   std::uint64_t count() const { return count_; }
+  /// Whether interval() may be asked.
   bool certified() const { return !sequences_.empty(); }
 
   /// One draw for every player. O(n).
@@ -68,12 +73,15 @@ class MeanTally {
     if (count_ == last_look_) looked_ = mean_;
   }
 
+  /// summary(i).value of every player.
   std::vector<double> values() const {
     std::vector<double> values;
     for (std::size_t i = 0; i < players(); ++i) values.push_back(summary(i).value);
     return values;
   }
 
+  /// The mean, its error s_i / sqrt(m), m - 1 degrees of freedom. Certified with an epsilon, the mean moves
+  /// towards the middle of interval(i), no more than it takes to be within epsilon of all of it.
   Summary summary(std::size_t i) const {
     Summary result{mean_[i], std::numeric_limits<double>::infinity(), 0, count_};
     if (count_ > 1) {
@@ -89,14 +97,17 @@ class MeanTally {
     }
     return result;
   }
+  /// By player.
   std::vector<Summary> summaries() const {
     std::vector<Summary> all;
     for (std::size_t i = 0; i < players(); ++i) all.push_back(summary(i));
     return all;
   }
 
+  /// What a player's value is in, with probability 1 - delta for all players and all times together.
   struct Interval {
-    double low, high;
+    double low,  ///< lower end
+        high;    ///< upper end, never below the lower one
   };
   /// Of a certified tally. Should a sequence's intervals not meet each other, or Hoeffding's, which has
   /// probability below delta: Hoeffding's after its look, before it what lies between them.
@@ -137,18 +148,24 @@ class StrataTally {
   StrataTally(std::size_t players, std::vector<double> weights)
       : weights_(std::move(weights)), known_(weights_.size(), 0), moments_(players * weights_.size()) {}
 
+  /// Their number; 0 where there is no stratum.
   std::size_t players() const { return weights_.empty() ? 0 : moments_.size() / weights_.size(); }
+  /// Strata of each player.
   std::size_t strata() const { return weights_.size(); }
+  /// Of a player's draws in a stratum.
   const statistics::RunningMoments& moments(std::size_t player, std::size_t stratum) const {
     return moments_[player * strata() + stratum];
   }
+  /// One draw. O(1).
   void add(std::size_t player, std::size_t stratum, double draw) {
     moments_[player * strata() + stratum].add(draw);
   }
   /// From now on the stratum's draws are taken for its exact values.
   void set_known(std::size_t stratum) { known_[stratum] = 1; }
+  /// Whether set_known() was called for it.
   bool known(std::size_t stratum) const { return known_[stratum] != 0; }
 
+  /// By player; a stratum without a draw counts as 0. O(players x strata).
   std::vector<double> values() const {
     std::vector<double> values;
     for (std::size_t i = 0; i < players(); ++i) {
@@ -159,6 +176,8 @@ class StrataTally {
     return values;
   }
 
+  /// By player. An error is infinite where a stratum of weight has fewer than two draws (if known: none).
+  /// O(players x strata).
   std::vector<Summary> summaries() const {
     const std::vector<double> value = values();
     std::vector<Summary> all;

@@ -29,7 +29,9 @@ enum class Normaliser {
   none          ///< nothing: the entropy itself
 };
 
+/// Which entropy, in which unit.
 struct EntropyOptions {
+  /// What the entropy is divided by.
   Normaliser normaliser = Normaliser::log_min_dim;
   bool bits = false;   ///< with Normaliser::none: in bits instead of nats
   double epsilon = 0;  ///< added to every p_j, before and inside the logarithm, and to the rank inside its

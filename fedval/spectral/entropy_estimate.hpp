@@ -27,19 +27,22 @@
 
 namespace fedval::spectral {
 
+/// Which entropy, how close the estimate should come, and how much it may cost.
 struct EstimateOptions {
   Normaliser normaliser = Normaliser::log_min_dim;  ///< or none; a rank cannot be estimated
   bool bits = false;                                ///< with Normaliser::none: in bits instead of nats
   double tolerance = 1e-3;                          ///< error() aimed at, relative to ln min(C, d)
   double confidence = 0.95;                         ///< of error(), in (0, 1)
-  std::size_t first_probes = 8, max_probes = 256;   ///< see linalg::TraceOptions
-  std::size_t max_steps = 100, deflation = 63;      ///< see linalg::TraceOptions
-  std::uint64_t seed = 0;                           ///< the same seed gives the same bits
+  /// Random vectors that tell how many are needed, at least 4.
+  std::size_t first_probes = 8, max_probes = 256;  ///< random vectors at most
+  /// Lanczos steps at most, for each vector.
+  std::size_t max_steps = 100, deflation = 63;  ///< directions taken out first; see linalg::TraceOptions
+  std::uint64_t seed = 0;                       ///< the same seed gives the same bits
 };
 
 /// All in the unit that the options ask for.
 struct EntropyEstimate {
-  double value = 0;
+  double value = 0;           ///< of the entropy
   double standard_error = 0;  ///< of value, over the probes
   double truncation = 0;      ///< half width of the quadrature's bracket
   double quantile = 0;        ///< Student's t of the confidence

@@ -3,10 +3,10 @@
 //   rows arrive:     W^T W = sum over rows w_r of w_r^T w_r       (d x d)
 //   columns arrive:  W W^T = sum over columns w_c of w_c w_c^T    (C x C)
 //
-// and p_j = lambda_j / sum lambda, as in fedval/spectral/entropy.hpp. Only the Gram matrix and a panel of 512
-// rows (or columns) are kept. A panel is added when it is full, wherever the blocks were cut, so the result
-// has the same bits for every way to cut. A power of two is set aside where squares would leave a double's
-// range, which changes no digit; what is then lost is below 2^-400 of the largest entry.
+// and p_j = lambda_j / sum lambda, as in fedval/spectral/spectrum.hpp. Only the Gram matrix and a panel of
+// 512 rows (or columns) are kept. A panel is added when it is full, wherever the blocks were cut, so the
+// result has the same bits for every way to cut. A power of two is set aside where squares would leave a
+// double's range, which changes no digit; what is then lost is below 2^-400 of the largest entry.
 #pragma once
 
 #include <algorithm>
@@ -109,6 +109,7 @@ class SpectrumStream {
 
   /// The matrix so far.
   std::size_t rows() const { return by_rows_ ? seen_ : n_; }
+  /// As rows(): the side that arrives grows, the other was announced.
   std::size_t columns() const { return by_rows_ ? n_ : seen_; }
 
   /// Appends the rows of a k x d block, read in place. O(k d^2). Error for another width, a stream of columns

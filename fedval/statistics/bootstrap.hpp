@@ -36,18 +36,25 @@ namespace fedval::statistics {
 /// correlation of a resample with a constant side.
 using Statistic = std::function<std::optional<double>(std::span<const std::size_t>)>;
 
-enum class BootstrapInterval { percentile, bca };
+/// How an interval is made of the resamples.
+enum class BootstrapInterval {
+  percentile,  ///< between their quantiles: first-order accurate
+  bca          ///< bias-corrected and accelerated: second-order accurate, n statistics more
+};
 
+/// Which interval, and what it is drawn with.
 struct BootstrapOptions {
+  /// How its ends are found.
   BootstrapInterval interval = BootstrapInterval::bca;
   std::size_t resamples = 2000;  ///< at least 1
   double confidence = 0.95;      ///< in (0, 1)
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;        ///< of the resamples
 };
 
 struct Bootstrap {
   double value = 0;  ///< of the sample itself
-  double low = 0, high = 0;
+  /// Lower end of the interval.
+  double low = 0, high = 0;           ///< upper end of it
   std::size_t resamples = 0;          ///< drawn
   std::size_t undefined = 0;          ///< of these, left out: the statistic is undefined
   std::size_t undefined_without = 0;  ///< units without which it is undefined, left out of a

@@ -26,8 +26,8 @@
 namespace fedval::statistics {
 
 /// Draws after which Hoeffding's inequality bounds |mean - mu| by epsilon with probability 1 - alpha, for
-/// draws within an interval of length `range`: range^2 ln(2 / alpha) / (2 epsilon^2). Error unless all are
-/// positive.
+/// draws within an interval of length `range`: range^2 ln(2 / alpha) / (2 epsilon^2). Error unless
+/// range is at least 0, epsilon positive, alpha in (0, 1) and the count below 2^63.
 inline std::uint64_t hoeffding_count(double range, double epsilon, double alpha) {
   if (!(range >= 0 && epsilon > 0 && alpha > 0 && alpha < 1))
     fail("hoeffding_count: range ", range, ", epsilon ", epsilon, ", alpha ", alpha);
@@ -62,10 +62,12 @@ class EmpiricalBernstein {
     if (block_ > (count_ - block_) / 64) end_block();
   }
 
+  /// Draws so far.
   std::uint64_t count() const { return count_; }
   /// The intersection of the intervals at the blocks' ends so far; [low, low + range] before the first draw.
   /// In the rare case (probability below alpha) that they do not meet, low() > high().
   double low() const { return low_ + range_ * lower_; }
+  /// Its upper end.
   double high() const { return low_ + range_ * upper_; }
 
   void fields(auto& archive) {

@@ -15,6 +15,7 @@ namespace fedval::statistics {
 
 class RunningMoments {
  public:
+  /// Takes in a draw. O(1).
   void add(double x) {
     ++count_;
     const double delta = x - mean_;
@@ -22,7 +23,9 @@ class RunningMoments {
     squares_ += delta * (x - mean_);
   }
 
+  /// Draws so far.
   std::uint64_t count() const { return count_; }
+  /// 0 before the first draw.
   double mean() const { return mean_; }
   /// Unbiased variance of a draw; infinite below two draws, of which nothing is known.
   double variance() const {

@@ -16,22 +16,24 @@ namespace fedval {
 /// The k entries of largest magnitude: those above `threshold` in magnitude, and the first `ties` (by index)
 /// of those equal to it. k = 0 has an infinite threshold and no ties.
 struct TopK {
-  double threshold = 0;
+  double threshold = 0;   ///< magnitude of the k-th largest entry
   std::size_t above = 0;  ///< entries strictly above the threshold
   std::size_t ties = 0;   ///< entries equal to it that belong to the k
 };
 
-/// Updates of x entry by entry, with parameters p and q:
-///   square_mean   x = p x + (1 - p) a^2
-///   maximum       x = max(x, a)
-///   sign_step     x = x - p sign(a), sign(0) = 0
-///   root_step     x = x - p a / (sqrt(b) + q), unmoved where a or the denominator is 0
-enum class Update : std::uint8_t { square_mean, maximum, sign_step, root_step };
+/// Updates of x entry by entry from a (and b), with parameters p and q.
+enum class Update : std::uint8_t {
+  square_mean,  ///< x = p x + (1 - p) a^2
+  maximum,      ///< x = max(x, a)
+  sign_step,    ///< x = x - p sign(a), sign(0) = 0
+  root_step     ///< x = x - p a / (sqrt(b) + q), unmoved where a or the denominator is 0
+};
 
 struct RandomOperations;  // fedval/random/device.hpp
 
 /// One table a backend. All views handed to it have this table as their device; sizes agree.
 struct DeviceOperations {
+  /// What messages call the backend.
   const char* name;
   /// out[i * n + j] = <tensors[i], tensors[j]>, accumulated in double.
   void (*gram)(std::span<const TensorView> tensors, std::span<double> out);

@@ -22,12 +22,16 @@ template <class T>
 concept EigenTensor = std::derived_from<T, Eigen::DenseBase<T>> &&(T::Flags& Eigen::DirectAccessBit) != 0 &&
                       FloatingScalar<detail::eigen_scalar<typename T::Scalar>>;
 
+/// Eigen objects, read and written in place.
 template <EigenTensor T>
 struct tensor_traits<T> {
+  /// The entry's type; Half and BFloat16 for Eigen's half and bfloat16, whose bits they share.
   using scalar = detail::eigen_scalar<typename T::Scalar>;
   static_assert(sizeof(scalar) == sizeof(typename T::Scalar));
+  /// 1 for what is a vector at compile time, else 2.
   static constexpr std::size_t rank = T::IsVectorAtCompileTime ? 1 : 2;
 
+  /// {size}, or {rows, columns}.
   static std::array<Eigen::Index, rank> shape(const T& t) {
     if constexpr (rank == 1) {
       return {t.size()};
@@ -35,6 +39,7 @@ struct tensor_traits<T> {
       return {t.rows(), t.cols()};
     }
   }
+  /// In entries, axis by axis.
   static std::array<Eigen::Index, rank> strides(const T& t) {
     if constexpr (rank == 1) {
       return {t.innerStride()};
@@ -42,6 +47,7 @@ struct tensor_traits<T> {
       return {t.rowStride(), t.colStride()};
     }
   }
+  /// First entry; a pointer to const where `t` may not be written.
   static auto data(auto& t) {
     using Pointer = decltype(t.data());
     constexpr bool read_only =

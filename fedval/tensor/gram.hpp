@@ -21,14 +21,17 @@ namespace fedval {
 /// The inner products of n vectors, with a power of two set aside for each so that none overflows.
 class Gram {
  public:
+  /// From <u_i, u_j> 2^(-exponents[i] - exponents[j]), n x n and symmetric; sizes are not checked.
   Gram(std::vector<double> values, std::vector<int> exponents)
       : values_(std::move(values)), exponents_(std::move(exponents)) {}
 
+  /// Number of vectors, n.
   std::size_t size() const { return exponents_.size(); }
   /// <u_i, u_j>; infinite or zero where that is beyond a double.
   double operator()(std::size_t i, std::size_t j) const {
     return std::ldexp(values_[i * size() + j], exponents_[i] + exponents_[j]);
   }
+  /// ||u_i||; infinite or zero where that is beyond a double.
   double norm(std::size_t i) const { return std::ldexp(scaled_norm(i), exponents_[i]); }
   /// ||2^-exponent(i) u_i||, always within a double's range.
   double scaled_norm(std::size_t i) const { return std::sqrt(values_[i * size() + i]); }

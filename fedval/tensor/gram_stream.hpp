@@ -148,7 +148,9 @@ class GramStream {
   GramStream(std::size_t vectors, std::size_t entries, std::vector<std::string> names = {})
       : n_(vectors), entries_(entries), names_(std::move(names)), waiting_(vectors * width), sums_(vectors) {}
 
+  /// n, the number of vectors.
   std::size_t vectors() const { return n_; }
+  /// D, the entries of each vector that were announced.
   std::size_t entries() const { return entries_; }
   /// Entries of each vector shown so far.
   std::size_t seen() const { return seen_; }

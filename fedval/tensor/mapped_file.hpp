@@ -1,8 +1,7 @@
 // Files of raw scalars as tensors, read by the system when they are touched, and the Gram matrix of vectors
 // that lie in files and together are larger than memory. For POSIX systems (mmap), little-endian ones.
 //
-//   file   [anything: offset bytes] [entry 0] [entry 1] ... [entry count - 1] [anything, where count is
-//   given]
+//   file   [anything: offset bytes] [entry 0] ... [entry count - 1] [anything, where count is given]
 //
 // Entries are float64, float32, float16 or bfloat16, little-endian, without gaps. A file that another program
 // cuts short while it is mapped ends this program (SIGBUS), as with every mapping.
@@ -34,8 +33,8 @@ static_assert(std::endian::native == std::endian::little, "raw files are little-
 
 /// Which bytes of which file are a vector.
 struct RawFile {
-  std::string path;
-  ScalarType type = ScalarType::float32;
+  std::string path;                       ///< of a regular file
+  ScalarType type = ScalarType::float32;  ///< of an entry
   std::uint64_t offset = 0;               ///< bytes before the first entry
   std::optional<std::size_t> count = {};  ///< entries; not given: all up to the end of the file
 };
@@ -62,12 +61,15 @@ class MappedFile {
     size_ = file.count.value_or(rest / bytes);
   }
 
+  /// The file's name as it was given.
   const std::string& path() const { return file_.path; }
+  /// Number of entries.
   std::size_t size() const { return size_; }
 
   /// All entries, or [begin, begin + count) of them, as one flat vector. O(1). Error beyond the end, and when
   /// the file is not the one that it was.
   TensorView view() const { return view(0, size_); }
+  /// The same of entries [begin, begin + count).
   TensorView view(std::size_t begin, std::size_t count) const {
     if (begin > size_ || count > size_ - begin)
       fail(file_.path, ": has ", size_, " entries, asked for ", count, " from entry ", begin);
@@ -126,8 +128,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+/// A file is a flat tensor that can only be read.
 template <>
 struct tensor_traits<MappedFile> {
+  /// All entries; errors as for MappedFile::view().
   static TensorView view(const MappedFile& file) { return file.view(); }
 };
 

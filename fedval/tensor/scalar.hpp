@@ -12,23 +12,35 @@
 
 namespace fedval {
 
-enum class ScalarType : std::uint8_t { float64, float32, float16, bfloat16 };
+/// Type of a tensor's entries, known when the program runs.
+enum class ScalarType : std::uint8_t {
+  float64,  ///< double
+  float32,  ///< float
+  float16,  ///< Half
+  bfloat16  ///< BFloat16
+};
 
 /// IEEE binary16 as its bits.
 struct Half {
-  std::uint16_t bits = 0;
+  std::uint16_t bits = 0;  ///< from the top: sign, 5 bits of exponent, 10 of mantissa
 
+  /// Zero.
   Half() = default;
+  /// Rounded once, to nearest even: infinite beyond the range, NaN where `value` is.
   explicit Half(double value);
+  /// The same number, exactly.
   explicit operator double() const;
 };
 
 /// The upper half of an IEEE binary32, as its bits.
 struct BFloat16 {
-  std::uint16_t bits = 0;
+  std::uint16_t bits = 0;  ///< from the top: sign, 8 bits of exponent, 7 of mantissa
 
+  /// Zero.
   BFloat16() = default;
+  /// Rounded once, to nearest even: infinite beyond the range, NaN where `value` is.
   explicit BFloat16(double value);
+  /// The same number, exactly.
   explicit operator double() const;
 };
 
@@ -37,6 +49,7 @@ template <class S>
 concept FloatingScalar =
     std::same_as<S, double> || std::same_as<S, float> || std::same_as<S, Half> || std::same_as<S, BFloat16>;
 
+/// What a C++ type is as a ScalarType.
 template <FloatingScalar S>
 inline constexpr ScalarType scalar_type_of = std::same_as<S, double>  ? ScalarType::float64
                                              : std::same_as<S, float> ? ScalarType::float32
@@ -58,6 +71,7 @@ decltype(auto) visit_scalar(ScalarType type, Body&& body) {
   }
 }
 
+/// "float64", "float32", "float16" or "bfloat16".
 inline std::string_view name(ScalarType type) {
   switch (type) {
     case ScalarType::float64:

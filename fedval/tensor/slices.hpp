@@ -13,6 +13,7 @@
 #include <omp.h>
 #define FEDVAL_OMP(directive) _Pragma(#directive)
 #else
+/// `#pragma` with this directive in programs built with OpenMP, else nothing. Internal.
 #define FEDVAL_OMP(directive)  // a pragma of its own would warn in programs built without OpenMP
 #endif
 

@@ -63,28 +63,35 @@ struct owning_container_traits : nested_container_traits<Container> {
 
 }  // namespace detail
 
+/// Scalars in a vector: rank one, in place.
 template <FloatingScalar S, class Allocator>
 struct tensor_traits<std::vector<S, Allocator>>
     : detail::scalar_container_traits<std::vector<S, Allocator>, S> {};
 
+/// Scalars in an array: rank one, in place.
 template <FloatingScalar S, std::size_t N>
 struct tensor_traits<std::array<S, N>> : detail::scalar_container_traits<std::array<S, N>, S> {};
 
+/// A span of scalars: rank one, in place; of const ones read-only.
 template <class S, std::size_t N>
 requires FloatingScalar<std::remove_const_t<S>>
 struct tensor_traits<std::span<S, N>> : detail::scalar_container_traits<std::span<S, N>, S> {
 };
 
+/// Scalars in a C array: rank one, in place.
 template <FloatingScalar S, std::size_t N>
 struct tensor_traits<S[N]> : detail::scalar_container_traits<S[N], S> {};
 
+/// A vector of tensors: of one rank more where their shapes are equal, else flat.
 template <Tensor T, class Allocator>
 struct tensor_traits<std::vector<T, Allocator>> : detail::owning_container_traits<std::vector<T, Allocator>> {
 };
 
+/// An array of tensors, as a vector of them.
 template <Tensor T, std::size_t N>
 struct tensor_traits<std::array<T, N>> : detail::owning_container_traits<std::array<T, N>> {};
 
+/// A span of tensors, as a vector of them.
 template <class T, std::size_t N>
 requires Tensor<std::remove_const_t<T>>
 struct tensor_traits<std::span<T, N>> : detail::nested_container_traits<std::span<T, N>> {

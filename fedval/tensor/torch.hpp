@@ -264,10 +264,15 @@ inline TensorView view(const at::Tensor& tensor, bool on_device) {
 
 }  // namespace detail::torch
 
+/// LibTorch's tensors. Views keep the memory alive and are no part of an autograd graph.
 template <>
 struct tensor_traits<at::Tensor> {
+  /// Without a copy. Error when it is undefined, of a type that is no ScalarType or, on the CPU, not plainly
+  /// strided (sparse, or negated or conjugated lazily).
   static TensorView view(const at::Tensor& tensor) { return detail::torch::view(tensor, !tensor.is_cpu()); }
+  /// The same: what is written goes to the tensor's own memory.
   static TensorView mutable_view(const at::Tensor& tensor) { return view(tensor); }
+  /// A copy with memory of its own, without history for autograd.
   static at::Tensor clone(const at::Tensor& tensor) { return tensor.detach().clone(); }
 };
 

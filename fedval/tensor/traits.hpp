@@ -2,11 +2,10 @@
 //
 //   template <>
 //   struct fedval::tensor_traits<MyTensor> {
-//     using scalar = float;                                              // double, float, Half or BFloat16
+//     using scalar = float;  // double, float, Half or BFloat16
 //     static std::array<int, 2> shape(const MyTensor& t) { return {t.rows, t.columns}; }
-//     static auto data(auto& t) { return t.pointer; }                    // first entry
-//     static std::array<int, 2> strides(const MyTensor& t) { ... }       // in entries; leave out when
-//     row-major
+//     static auto data(auto& t) { return t.pointer; }  // first entry
+//     static std::array<int, 2> strides(const MyTensor& t) { ... }  // in entries; not where row-major
 //   };
 //
 // A type whose memory is no single strided block (a list of tensors, a tensor on a device) gives view() and,
@@ -25,6 +24,7 @@ namespace fedval {
 
 class TensorView;  // fedval/tensor/view.hpp
 
+/// How T is read and written as a tensor; a type without a specialisation is none.
 template <class T>
 struct tensor_traits;
 

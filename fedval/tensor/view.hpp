@@ -32,27 +32,37 @@ struct DeviceOperations;  // fedval/tensor/device.hpp
 /// Extents or strides of a tensor of at most eight dimensions.
 class Shape {
  public:
+  /// Most dimensions that a tensor may have.
   static constexpr std::size_t max_rank = 8;
 
   Shape() = default;
+  /// From the values of the axes, first axis first. Error for more than max_rank.
   Shape(std::initializer_list<std::int64_t> values) : Shape(std::span(values.begin(), values.size())) {}
 
+  /// From any range of numbers, one an axis. Error for more than max_rank.
   template <class Range>
   requires requires(const Range& r) { static_cast<std::int64_t>(*std::begin(r)); }
   explicit Shape(const Range& range) {
     for (const auto value : range) push_back(static_cast<std::int64_t>(value));
   }
 
+  /// Appends an axis. Error when there are max_rank already.
   void push_back(std::int64_t value) {
     if (rank_ == max_rank) fail("a tensor has more than ", max_rank, " dimensions");
     values_[rank_++] = value;
   }
 
+  /// Number of axes; 0 for a scalar.
   std::size_t rank() const { return rank_; }
+  /// Extent or stride of an axis below rank(), which is not checked.
   std::int64_t operator[](std::size_t axis) const { return values_[axis]; }
+  /// The same, to change it.
   std::int64_t& operator[](std::size_t axis) { return values_[axis]; }
+  /// The value of the first axis; with end() a range over all.
   const std::int64_t* begin() const { return values_.data(); }
+  /// Behind the last axis.
   const std::int64_t* end() const { return values_.data() + rank_; }
+  /// Same rank and same values.
   bool operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
   /// Product of the extents; 1 for a scalar.
@@ -91,13 +101,16 @@ class Shape {
 /// One strided block of host memory, or one tensor on a device.
 struct Piece {
   void* data = nullptr;  ///< first entry in host memory; unused where `device` is set
+  /// Scalar type of the entries.
   ScalarType type = ScalarType::float64;
+  /// Extents of the axes.
   Shape shape, strides;                      ///< strides in entries, not bytes
   std::size_t size = 0;                      ///< entries
   bool dense = true;                         ///< row-major without gaps
   const DeviceOperations* device = nullptr;  ///< set when no pointer can show the entries
   std::shared_ptr<const void> owner;         ///< keeps the tensor alive where its library counts references
 
+  /// A piece over host memory, which the caller keeps alive; `strides` in entries. O(rank).
   static Piece host(void* data, ScalarType type, const Shape& shape, const Shape& strides) {
     Piece piece{data, type, shape, strides, shape.count(), true, nullptr, nullptr};
     std::int64_t expected = 1;
@@ -134,10 +147,13 @@ struct Piece {
 };
 
 /// Read-only view of a tensor, or of a list of tensors as one flat vector. Cheap to copy; does not own host
-/// memory (the tensor must outlive it). An empty view (default) stands for "not given".
+/// memory, so the tensor must outlive it (a LibTorch tensor and a mapped file are owned with it). An empty
+/// view (default) stands for "not given".
 class TensorView {
  public:
   TensorView() = default;
+  /// From pieces whose entries, one piece after the other, fill `shape` in row-major order. Error when they
+  /// are more or fewer.
   TensorView(Shape shape, std::vector<Piece> pieces)
       : shape_(shape), pieces_(std::move(pieces)), given_(true) {
     std::size_t end = 0;
@@ -165,10 +181,15 @@ class TensorView {
     return {Shape{size}, std::move(pieces)};
   }
 
+  /// False for a default-constructed view, which stands for a tensor that was left out.
   bool given() const { return given_; }
+  /// Extents of the axes.
   const Shape& shape() const { return shape_; }
+  /// Number of axes; 0 for a scalar, and where nothing was given.
   std::size_t rank() const { return shape_.rank(); }
+  /// Number of entries, of all pieces together.
   std::size_t size() const { return ends_.empty() ? 0 : ends_.back(); }
+  /// The blocks that hold the entries, in row-major order of the whole.
   std::span<const Piece> pieces() const { return pieces_; }
 
   /// The device whose operations read this view; null on the host. Error when the pieces lie in several
@@ -274,12 +295,16 @@ class MutableTensorView : public TensorView {
 /// A view is its own tensor, so that lists of views are tensors too.
 template <>
 struct tensor_traits<TensorView> {
+  /// The view itself.
   static TensorView view(const TensorView& tensor) { return tensor; }
 };
 
+/// A view that may be written is its own tensor, too.
 template <>
 struct tensor_traits<MutableTensorView> {
+  /// The view itself, to be read.
   static TensorView view(const MutableTensorView& tensor) { return tensor; }
+  /// The view itself, whose pieces may be written.
   static TensorView mutable_view(const MutableTensorView& tensor) { return tensor; }
 };
 

@@ -26,11 +26,16 @@ concept XTensor = xt::is_xexpression<T>::value && FloatingScalar<typename T::val
   t.shape();
 };
 
+/// xtensor objects, read and written in place.
 template <XTensor T>
 struct tensor_traits<T> {
+  /// The entry's type.
   using scalar = typename T::value_type;
+  /// Extents. Error for more than Shape::max_rank.
   static auto shape(const T& t) { return Shape(t.shape()); }
+  /// In entries, axis by axis.
   static auto strides(const T& t) { return Shape(t.strides()); }
+  /// First entry; a pointer to const where `t` may not be written.
   static auto data(auto& t) { return t.data() + t.data_offset(); }
 };
 

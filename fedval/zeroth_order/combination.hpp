@@ -23,12 +23,17 @@
 
 namespace fedval::zeroth_order {
 
-enum class Combination : std::uint8_t { plain, shrink, least_squares };
+/// How slopes become a gradient.
+enum class Combination : std::uint8_t {
+  plain,         ///< (c / m) sum_i D_i v_i: no bias but that of the law and of the difference
+  shrink,        ///< m / (m + d - 1) times plain: biased to zero, the least squared error for unit directions
+  least_squares  ///< the shortest g whose U g is nearest to D; never scaled by c
+};
 
 /// sum_i weights[i] directions[i].
 struct WeightedSum {
-  std::vector<double> weights;
-  std::vector<Direction> directions;
+  std::vector<double> weights;        ///< one a direction
+  std::vector<Direction> directions;  ///< v_i; by least squares an orthonormal basis of the span of the u_i
 };
 
 namespace detail {

@@ -30,17 +30,24 @@ namespace fedval::zeroth_order {
 /// One evaluation of a stencil: f(x + offset mu u), and its weight in the slope. Offset 0 is f(x), asked
 /// once for all directions.
 struct Node {
-  double offset = 0, weight = 0;
+  double offset = 0,  ///< o, in units of mu
+      weight = 0;     ///< w, before the division by mu
 };
 
-enum class Baseline : std::uint8_t { none, others, previous };
+/// What is subtracted from a direction's stencil before the division by mu, to lower the slopes' variance.
+enum class Baseline : std::uint8_t {
+  none,     ///< nothing
+  others,   ///< the mean stencil of the other m - 1 directions; m >= 2
+  previous  ///< direction i's stencil of the step before; a first step asks twice as much
+};
 
 struct Difference {
-  std::string name;
-  std::vector<Node> nodes;
-  Baseline baseline = Baseline::none;
-  int order = 1;  ///< the slope's error is O(mu^order) where f is smooth
+  std::string name;                    ///< in messages and saved states
+  std::vector<Node> nodes;             ///< the stencil; f is asked in this order, at x first
+  Baseline baseline = Baseline::none;  ///< what is subtracted from it
+  int order = 1;                       ///< the slope's error is O(mu^order) where f is smooth
 
+  /// Whether f(x) itself is asked: a node has offset 0.
   bool asks_point() const {
     return std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.offset == 0; });
   }
@@ -50,12 +57,18 @@ struct Difference {
   std::size_t queries(std::size_t m) const { return m * per_direction() + (asks_point() ? 1 : 0); }
 };
 
+/// (f(x + mu u) - f(x)) / mu: m + 1 queries, error O(mu).
 inline const Difference forward{"forward", {{0, -1}, {1, 1}}, Baseline::none, 1};
+/// (f(x + mu u) - f(x - mu u)) / (2 mu): 2 m queries, error O(mu^2).
 inline const Difference central{"central", {{1, 0.5}, {-1, -0.5}}, Baseline::none, 2};
+/// The central difference of fourth order, at +-mu and +-2 mu: 4 m queries, error O(mu^4).
 inline const Difference five_point{
     "five-point", {{1, 2.0 / 3}, {-1, -2.0 / 3}, {2, -1.0 / 12}, {-2, 1.0 / 12}}, Baseline::none, 4};
+/// f(x + mu u) / mu: m queries, variance of order f^2 / mu^2. mu has no default.
 inline const Difference one_point{"one-point", {{1, 1}}, Baseline::none, 1};
+/// f(x + mu u_i) less the mean of the other directions' values, over mu: m queries, m >= 2.
 inline const Difference leave_one_out{"leave-one-out", {{1, 1}}, Baseline::others, 1};
+/// f(x + mu u_i) less the value one step earlier, over mu: m queries, 2 m in a first step. mu has no default.
 inline const Difference residual{"residual", {{1, 1}}, Baseline::previous, 1};
 
 /// Error unless the stencil is one: offsets that differ, and slopes of constants that are zero where no

@@ -27,24 +27,26 @@ namespace fedval::zeroth_order {
 
 /// factor times numbers begin, begin + 1, ... of the sequence.
 struct Generated {
-  random::Sequence sequence;
-  std::uint64_t begin = 0;
-  double factor = 1;
+  random::Sequence sequence;  ///< law and key
+  std::uint64_t begin = 0;    ///< index of entry 0's number
+  double factor = 1;          ///< what every number is multiplied by
 
+  /// Member by member.
   friend bool operator==(const Generated&, const Generated&) = default;
 };
 
 /// A row of a matrix whose columns are the tensor's entries.
 struct Row {
-  std::shared_ptr<const linalg::Matrix<double>> matrix;
-  std::size_t row = 0;
+  std::shared_ptr<const linalg::Matrix<double>> matrix;  ///< d columns; shared by a draw's rows
+  std::size_t row = 0;                                   ///< in [0, matrix->rows())
 };
 
 /// A unit vector.
 struct Coordinate {
-  std::uint64_t index = 0;
+  std::uint64_t index = 0;  ///< j of e_j, in [0, d)
 };
 
+/// A direction of d entries, in the tensor's row-major order. Only rows take memory of its size.
 using Direction = std::variant<Generated, Row, Coordinate>;
 
 /// out = entries [begin, begin + out.size()) of the direction.

@@ -45,14 +45,16 @@ struct Draw {
   double scale = 1;                ///< c
   double entry = 1;                ///< size of a nonzero entry of u, root mean square
 
+  /// v_i: the directions that the slopes weigh.
   std::span<const Direction> weighed() const { return answers.empty() ? probes : answers; }
 };
 
 /// A direction law: its name, its m, and how m directions of d entries follow from a key. A law of your own
 /// is one such value, whose draw() gives rows, generated sequences or coordinates.
 struct Directions {
-  std::string name;
-  std::size_t count = 1;
+  std::string name;       ///< in messages and saved states
+  std::size_t count = 1;  ///< m
+  /// m directions of `dimension` entries; the same for the same key.
   std::function<Draw(std::size_t dimension, random::Key key)> draw;
 };
 
@@ -151,7 +153,11 @@ inline Directions l1_sphere(std::size_t m) {
           }};
 }
 
-enum class Replacement : std::uint8_t { without, with };
+/// How coordinates are drawn.
+enum class Replacement : std::uint8_t {
+  without,  ///< m different ones, m <= d
+  with      ///< independent: one may come twice
+};
 
 /// m unit vectors: different ones, exact at m = d, or independent ones. Error when there are not m different
 /// ones.
@@ -172,7 +178,11 @@ inline Directions coordinates(std::size_t m, Replacement replacement = Replaceme
           }};
 }
 
-enum class Norms : std::uint8_t { unit, chi };
+/// Lengths of orthogonal directions.
+enum class Norms : std::uint8_t {
+  unit,  ///< 1
+  chi    ///< of independent Gaussian vectors: chi distributed, d degrees of freedom
+};
 
 /// m orthonormal vectors from Haar's measure: exact at m = d. With chi norms each has the length of an
 /// independent Gaussian vector. O(m^2 d) time and m d doubles. Error when m > d.
@@ -206,6 +216,7 @@ inline Directions hadamard(std::size_t m) {
           }};
 }
 
+/// How far guided directions trust their guides.
 struct Guide {
   double alpha = 0.5;     ///< how much of the variance is left to all of the space, in (0, 1]
   bool unbiased = false;  ///< weigh the slopes by Sigma^-1 u: no bias, and more variance outside the span

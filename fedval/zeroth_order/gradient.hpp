@@ -29,10 +29,11 @@
 
 namespace fedval::zeroth_order {
 
+/// What is asked, and what is made of the answers.
 struct GradientOptions {
-  Directions directions = sphere(16);
-  Difference difference = central;
-  Combination combination = Combination::plain;
+  Directions directions = sphere(16);            ///< their law and m
+  Difference difference = central;               ///< slopes from values
+  Combination combination = Combination::plain;  ///< a gradient from slopes
   std::optional<double> smoothing{};  ///< mu; none: default_smoothing(), for functions without noise
   std::uint64_t seed = 0;             ///< of all directions and samples
   bool common_random_numbers = true;  ///< one sample for all points of an estimate, or one for each
@@ -43,11 +44,11 @@ struct GradientOptions {
 /// An estimate. `gradient` has x's type and shape.
 template <class X>
 struct Gradient {
-  X gradient;
+  X gradient;                   ///< g^
   std::vector<double> slopes;   ///< D_i
   std::optional<double> value;  ///< f(x), where the difference asks for it
   double smoothing = 0;         ///< mu
-  std::size_t queries = 0;
+  std::size_t queries = 0;      ///< points at which f was asked
 };
 
 /// mu for a function that is as exact as x's scalar type: eps^(1 / (order + 1)) max(1, rms x), for entries of
@@ -136,11 +137,13 @@ class Estimator {
  public:
   static constexpr std::string_view name = "ZerothOrderEstimator";
 
+  /// Error when check() refuses the difference, or a mu is given that is not positive.
   explicit Estimator(GradientOptions options = {}) : options_(std::move(options)) {
     check(options_.difference, options_.directions.count);
     if (options_.smoothing) detail::checked_smoothing(*options_.smoothing);
   }
 
+  /// As given, but for mu where set_smoothing() changed it.
   const GradientOptions& options() const { return options_; }
   /// Estimates made so far: the next one's number.
   std::uint64_t step() const { return step_; }
@@ -179,6 +182,7 @@ class Estimator {
     return result;
   }
 
+  /// What save() writes and restore() reads (archive.hpp); seed, law, m and difference must agree.
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("seed", options_.seed);
@@ -223,8 +227,9 @@ class Estimator {
   std::vector<double> previous_;
 };
 
-/// One estimate of the gradient of f at x, with the directions of step 0. O(m D) and m + 1, 2 m or m calls of
-/// f. Errors as for Estimator.
+/// One estimate of the gradient of f at x, with the directions of step 0. m, m + 1, 2 m or 4 m calls of f, as
+/// the difference needs, and O(m D); least squares and orthogonal directions O(m^2 D). Errors as for
+/// Estimator.
 template <class F, MutableTensor X>
 requires Objective<F, X> Gradient<X> gradient(F&& f, const X& x, GradientOptions options = {}) {
   return Estimator(std::move(options))(f, x);

@@ -7,8 +7,8 @@
 // With exact_restore it is: beside each entry a byte says how many units in the last place the way back
 // misses it by (the few that need more are kept aside), all points are x + o mu u rounded once, and a failed
 // step leaves x bit for bit. What is drawn and added has the same bits on every processor, so whoever knows
-// the seed and the floats can replay a run. Sources: Malladi, Gao, Nichani, Damian, Lee, Chen, Arora,
-// "Fine-tuning language models with just forward passes" (MeZO), NeurIPS 2023; Salimans et al.,
+// the seed, the options and the floats can replay a run. Sources: Malladi, Gao, Nichani, Damian, Lee, Chen,
+// Arora, "Fine-tuning language models with just forward passes" (MeZO), NeurIPS 2023; Salimans et al.,
 // arXiv:1703.03864 (shared seeds).
 #pragma once
 
@@ -29,29 +29,32 @@
 
 namespace fedval::zeroth_order {
 
+/// Settings of a descent in place.
 struct InPlaceOptions {
   Directions directions = gaussian(1);           ///< of a law that is drawn where it is used
   Difference difference = central;               ///< any but residual
   Combination combination = Combination::plain;  ///< plain or shrink
   double smoothing = 1e-3;                       ///< mu
-  double rate = 1e-6;
-  std::uint64_t seed = 0;
-  bool exact_restore = false;  ///< one byte an entry on the host, eight on a device
+  double rate = 1e-6;                            ///< x moves by -rate g^
+  std::uint64_t seed = 0;                        ///< of all directions and samples; replay() needs the same
+  bool exact_restore = false;                    ///< one byte an entry on the host, eight on a device
 };
 
 /// All that a step was: x += sum_i coefficients[i] z_i, z_i the law's numbers for direction i.
 struct SeedStep {
-  std::uint64_t step = 0;
-  std::vector<float> coefficients;
+  std::uint64_t step = 0;           ///< its number, from 0: its directions follow from (seed, step)
+  std::vector<float> coefficients;  ///< m, the rate and its sign included
 
+  /// Member by member.
   friend bool operator==(const SeedStep&, const SeedStep&) = default;
 };
 
+/// What a step found and did.
 struct InPlaceStep {
-  SeedStep record;
-  std::vector<double> slopes;
+  SeedStep record;              ///< what replay() takes
+  std::vector<double> slopes;   ///< D_i
   std::optional<double> value;  ///< f(x), where the difference asks for it
-  std::size_t queries = 0;
+  std::size_t queries = 0;      ///< calls of f
 };
 
 namespace detail {
@@ -74,6 +77,8 @@ class InPlace {
  public:
   static constexpr std::string_view name = "ZerothOrderInPlace";
 
+  /// Error when check() refuses the difference or it is residual, for least squares, and for a mu or a rate
+  /// that is not positive.
   explicit InPlace(InPlaceOptions options = {}) : options_(std::move(options)) {
     check(options_.difference, options_.directions.count);
     if (options_.difference.baseline == Baseline::previous)
@@ -84,8 +89,11 @@ class InPlace {
       fail("zeroth_order: a rate of ", options_.rate, " is not positive");
   }
 
+  /// As given, but for the rate where set_rate() changed it.
   const InPlaceOptions& options() const { return options_; }
+  /// Steps made so far: the next one's number.
   std::uint64_t step() const { return step_; }
+  /// The rate from now on. Error unless it is positive and finite.
   void set_rate(double rate) {
     if (!(rate > 0 && std::isfinite(rate))) fail("zeroth_order: a rate of ", rate, " is not positive");
     options_.rate = rate;
@@ -157,6 +165,8 @@ class InPlace {
     }
   }
 
+  /// What save() writes and restore() reads (archive.hpp): the step, not the parameters; seed, law and m must
+  /// agree.
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("seed", options_.seed);

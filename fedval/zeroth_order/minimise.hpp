@@ -25,7 +25,8 @@ namespace fedval::zeroth_order {
 
 /// What a callback sees after each step.
 struct Progress {
-  std::size_t iterations = 0, queries = 0;
+  std::size_t iterations = 0,   ///< steps completed
+      queries = 0;              ///< so far, looks at f(x) and measurements of mu included
   std::optional<double> value;  ///< f(x), where it was asked for after this step
   double gradient_norm = 0;     ///< of the estimate
   double smoothing = 0;         ///< mu
@@ -33,9 +34,10 @@ struct Progress {
 
 /// When to stop, and what else to do on the way. Whatever is met first.
 struct Stop {
-  std::size_t iterations = std::numeric_limits<std::size_t>::max();
+  std::size_t iterations = std::numeric_limits<std::size_t>::max();  ///< steps
   std::size_t queries =
       std::numeric_limits<std::size_t>::max();  ///< a step that would exceed them is not begun
+  /// Wall clock, in seconds; looked at after each step, so that the last one may exceed it.
   std::chrono::duration<double> time{std::numeric_limits<double>::infinity()};
   double value =
       -std::numeric_limits<double>::infinity();  ///< f(x) at or below; looked at when f(x) is asked
@@ -50,13 +52,15 @@ struct Stop {
   std::function<bool(const Progress&)> callback{};            ///< false: stop
 };
 
+/// What minimise() found; the last iterate is x itself.
 template <class X>
 struct Minimum {
-  double value = 0;  ///< f(x) at the end
-  X best;            ///< the least of all that were looked at
-  double best_value = 0;
-  std::size_t iterations = 0, queries = 0;
-  std::string stopped_by;  ///< "queries", "value", ...
+  double value = 0;            ///< f(x) at the end
+  X best;                      ///< the least of all that were looked at
+  double best_value = 0;       ///< f(best), as it was looked at
+  std::size_t iterations = 0,  ///< steps completed
+      queries = 0;             ///< in all, looks at f(x) and measurements of mu included
+  std::string stopped_by;      ///< "queries", "value", ...
 };
 
 namespace detail {

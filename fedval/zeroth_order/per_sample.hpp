@@ -27,14 +27,15 @@ concept BatchObjective = requires(F& f, const X& x) {
 }
 || requires(F& f, const X& x, Sample sample) { f(x, sample); };
 
+/// Estimates of B gradients, one a row.
 template <class X>
 struct PerSampleGradient {
   X gradient;                               ///< of x's type and shape
   std::vector<std::vector<double>> slopes;  ///< [b][i]
   std::vector<double> values;               ///< f_b(x_b), where the difference asks for it
-  double smoothing = 0;
-  std::size_t calls = 0;    ///< of f
-  std::size_t queries = 0;  ///< calls times B: what a black box counts
+  double smoothing = 0;                     ///< mu, the same for all samples
+  std::size_t calls = 0;                    ///< of f
+  std::size_t queries = 0;                  ///< calls times B: what a black box counts
 };
 
 namespace detail {
@@ -64,7 +65,8 @@ std::vector<double> sample_values(const Values& found, std::size_t batch, const 
 }  // namespace detail
 
 /// The gradients of the B functions at the rows of x, B its first extent. Options as for gradient(); `step`
-/// numbers the estimate, and sample b draws from (seed, step, b). m + 1 or 2 m or m calls of f. Error when x
+/// numbers the estimate, and sample b draws from (seed, step, b). m, m + 1, 2 m or 4 m calls of f, as the
+/// difference needs; common_random_numbers and batch are not used. Error when x
 /// has no rows, f gives not B values or one that is not finite, the budget (of calls times B) is short, or
 /// the difference is residual.
 template <class F, MutableTensor X>

@@ -25,15 +25,16 @@ namespace fedval::zeroth_order {
 
 /// Which realisation of a random function is asked for: 64 random bits, to seed a mini-batch or a simulation.
 struct Sample {
-  std::uint64_t number = 0;
+  std::uint64_t number = 0;  ///< in variance reduction the index of a component
 };
 
 /// A callable that takes many points at once.
 template <class F>
 struct Batched {
-  F f;
+  F f;  ///< of the points, or of points and samples; gives a range of one value a point
 };
 
+/// Says of f that it takes many points in one call.
 template <class F>
 Batched<std::decay_t<F>> batched(F&& f) {
   return {std::forward<F>(f)};
@@ -42,10 +43,14 @@ Batched<std::decay_t<F>> batched(F&& f) {
 /// A number of evaluations that estimates share; handed over by pointer.
 class QueryBudget {
  public:
+  /// `limit` evaluations, all of them left.
   explicit QueryBudget(std::size_t limit) : limit_(limit) {}
 
+  /// Evaluations in all.
   std::size_t limit() const { return limit_; }
+  /// Evaluations taken so far.
   std::size_t used() const { return used_; }
+  /// Evaluations that can still be taken.
   std::size_t left() const { return limit_ - used_; }
   /// Error, and nothing taken, when fewer are left.
   void take(std::size_t queries) {

@@ -31,9 +31,13 @@ class SampleProbes {
     });
   }
 
+  /// B.
   std::size_t batch() const { return draws_.size(); }
+  /// m.
   std::size_t count() const { return count_; }
+  /// d, the entries of one sample.
   std::size_t dimension() const { return dimension_; }
+  /// The directions of a sample in [0, B), which is not checked.
   const Draw& draw(std::size_t sample) const { return draws_[sample]; }
 
   /// out = x + distances[b] u_bi in row b, rounded once. O(B d).

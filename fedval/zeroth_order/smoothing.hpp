@@ -29,11 +29,12 @@
 
 namespace fedval::zeroth_order {
 
+/// What the radius is for, and what is known of f.
 struct SmoothingOptions {
   Directions directions = sphere(8);  ///< the law whose mu is wanted; fewer are cheaper, and less sure
   Difference difference = central;    ///< of order 1 or 2
   std::optional<double> noise{};      ///< s, where known: a standard deviation or a bound
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;             ///< of directions and samples
   bool common_random_numbers = true;  ///< as the estimates will be: noise that all points share is none
 };
 
@@ -41,8 +42,8 @@ struct Smoothing {
   double radius = 0;         ///< mu
   double noise = 0;          ///< s
   bool noise_found = true;   ///< false: no level showed, and rounding of f was taken
-  bool within_range = true;  ///< false: for a direction no h had r in [1.5, 6] (f linear, or too noisy)
-  std::size_t queries = 0;
+  bool within_range = true;  ///< false: no h had r in [1.5, 6] (f linear, or too noisy)
+  std::size_t queries = 0;   ///< points at which f was asked
 };
 
 namespace detail {
@@ -173,8 +174,8 @@ std::pair<double, bool> bisect(std::vector<L>& lines, double noise, int order, d
 
 }  // namespace detail
 
-/// Measures f's noise at x and the radius that suits it. 15 to 60 queries a direction. Error when f is not
-/// finite near x, or the difference is not forward- or central-like.
+/// Measures f's noise at x and the radius that suits it. Usually 15 to 60 queries a direction, fewer where
+/// the noise is given. Error when f is not finite near x, or the difference is not forward- or central-like.
 template <class F, MutableTensor X>
 requires Objective<F, X> Smoothing choose_smoothing(F&& f, const X& x, const SmoothingOptions& options = {}) {
   const Difference& difference = options.difference;

@@ -127,9 +127,11 @@ inline void move(const MutableTensorView& x, double rate, const TensorView& mean
 
 }  // namespace detail
 
+/// Settings of Sgd.
 struct SgdOptions {
-  double rate = 1e-3, momentum = 0;
-  bool nesterov = false;
+  double rate = 1e-3,     ///< learning rate, above 0
+      momentum = 0;       ///< decay of the velocity b, in [0, 1); 0: none is kept
+  bool nesterov = false;  ///< Nesterov's momentum in place of Polyak's
 };
 
 /// O(D) a step; with momentum D doubles.
@@ -137,11 +139,14 @@ class Sgd {
  public:
   static constexpr std::string_view name = "Sgd";
 
+  /// Error unless the rate is positive and finite, and the momentum in [0, 1).
   explicit Sgd(SgdOptions options = {}) : options_(options) {
     detail::check_rate(options_.rate, name);
     detail::check_decay(options_.momentum, name);
   }
 
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, or, with
+  /// momentum, x not the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     const double rate = factor * options_.rate;
     detail::check_gradient(x, g);
@@ -152,6 +157,8 @@ class Sgd {
     axpy(options_.nesterov ? -rate * options_.momentum : -rate, velocity, x);
   }
 
+  /// What save() writes and restore() reads (archive.hpp); the momentum must agree, rate and Nesterov need
+  /// not.
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("momentum", options_.momentum);
@@ -168,13 +175,16 @@ class Sign {
  public:
   static constexpr std::string_view name = "Sign";
 
+  /// `rate` is what an entry moves by; 0 where g is 0. Error unless it is positive and finite.
   explicit Sign(double rate = 1e-3) : rate_(rate) { detail::check_rate(rate_, name); }
 
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     detail::check_gradient(x, g);
     update(Update::sign_step, factor * rate_, 0, {&g, 1}, x);
   }
 
+  /// Nothing: there is no state to save() or restore() (archive.hpp).
   template <class Archive>
   void fields(Archive&) {}
 
@@ -182,8 +192,12 @@ class Sign {
   double rate_;
 };
 
+/// Settings of Adam.
 struct AdamOptions {
-  double rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double rate = 1e-3,  ///< learning rate, above 0
+      beta1 = 0.9,     ///< decay of m, the mean of g, in [0, 1)
+      beta2 = 0.999,   ///< decay of v, the mean of g^2, in [0, 1)
+      epsilon = 1e-8;  ///< added to the root of V, above 0
 };
 
 /// O(D) a step; 2 D doubles.
@@ -191,6 +205,7 @@ class Adam {
  public:
   static constexpr std::string_view name = "Adam";
 
+  /// Error unless the rate is positive and finite, beta1 and beta2 in [0, 1), and epsilon positive.
   explicit Adam(AdamOptions options = {}) : options_(options) {
     detail::check_rate(options_.rate, name);
     detail::check_decay(options_.beta1, name);
@@ -198,6 +213,8 @@ class Adam {
     if (!(options_.epsilon > 0)) fail("Adam: epsilon ", options_.epsilon, " is not positive");
   }
 
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, or x not
+  /// the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     moments_.add(x, g, options_.beta1, options_.beta2);
     ++steps_;
@@ -207,6 +224,8 @@ class Adam {
                  options_.epsilon * root);
   }
 
+  /// What save() writes and restore() reads (archive.hpp); beta1 and beta2 must agree, rate and epsilon
+  /// need not.
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("beta1", options_.beta1);
@@ -221,8 +240,11 @@ class Adam {
   std::uint64_t steps_ = 0;
 };
 
+/// Settings of AdaMm.
 struct AdaMmOptions {
-  double rate = 1e-3, beta1 = 0.9, beta2 = 0.999;
+  double rate = 1e-3,  ///< learning rate, above 0
+      beta1 = 0.9,     ///< decay of m, the mean of g, in [0, 1)
+      beta2 = 0.999;   ///< decay of v, the mean of g^2, in [0, 1)
 };
 
 /// O(D) a step; 3 D doubles. An entry whose estimates have all been zero stays.
@@ -230,12 +252,15 @@ class AdaMm {
  public:
   static constexpr std::string_view name = "AdaMm";
 
+  /// Error unless the rate is positive and finite, and beta1 and beta2 in [0, 1).
   explicit AdaMm(AdaMmOptions options = {}) : options_(options) {
     detail::check_rate(options_.rate, name);
     detail::check_decay(options_.beta1, name);
     detail::check_decay(options_.beta2, name);
   }
 
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, or x not
+  /// the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     moments_.add(x, g, options_.beta1, options_.beta2);
     const MutableTensorView& largest = largest_.beside(x);
@@ -244,6 +269,7 @@ class AdaMm {
     detail::move(x, factor * options_.rate, moments_.mean.beside(x), largest, 0);
   }
 
+  /// What save() writes and restore() reads (archive.hpp); beta1 and beta2 must agree, the rate need not.
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("beta1", options_.beta1);

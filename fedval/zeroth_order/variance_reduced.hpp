@@ -18,6 +18,7 @@
 
 namespace fedval::zeroth_order {
 
+/// The estimate of a step, and that of a snapshot.
 struct VarianceReducedOptions {
   GradientOptions estimate{};  ///< of each step; forward or central, the plain combination or shrink
   Directions snapshot_directions = sphere(64);  ///< of g~
@@ -29,6 +30,8 @@ struct VarianceReducedOptions {
 template <MutableTensor X>
 class VarianceReduced {
  public:
+  /// Error when check() refuses the difference or it is residual, for least squares, a mu that is given and
+  /// not positive, 0 components and a period of 0.
   explicit VarianceReduced(VarianceReducedOptions options) : options_(std::move(options)) {
     check(options_.estimate.difference, options_.estimate.directions.count);
     check(options_.estimate.difference, options_.snapshot_directions.count);
@@ -41,6 +44,7 @@ class VarianceReduced {
     if (options_.period == 0) fail("zeroth_order: a snapshot every 0 steps");
   }
 
+  /// Estimates made so far: the next one's number.
   std::uint64_t step() const { return step_; }
   /// Queries of the next estimate.
   std::size_t queries() const {

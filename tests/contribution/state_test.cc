@@ -3,11 +3,18 @@
 #include <locale>
 
 #include "fedval/contribution/class_alignment.hpp"
+#include "fedval/contribution/completed_shapley.hpp"
 #include "fedval/contribution/confirmed_entropy.hpp"
 #include "fedval/contribution/consensus_entropy.hpp"
+#include "fedval/contribution/contribution_index.hpp"
 #include "fedval/contribution/cosine_gradient_shapley.hpp"
+#include "fedval/contribution/fed_shapley.hpp"
 #include "fedval/contribution/gated_entropy.hpp"
+#include "fedval/contribution/gradient_shapley.hpp"
+#include "fedval/contribution/gtg_shapley.hpp"
+#include "fedval/contribution/leave_one_out.hpp"
 #include "fedval/contribution/leave_one_out_cosine.hpp"
+#include "fedval/contribution/residual_weights.hpp"
 #include "fedval/contribution/shapfed.hpp"
 #include "fedval/contribution/spectral_fed.hpp"
 #include "fedval/contribution/spectral_fuse.hpp"
@@ -31,6 +38,17 @@ using namespace fedval;
 using namespace fedval::tests;
 
 namespace {
+
+// Here and not beside the scores: every user would wait for them.
+template <class... Scores>
+inline constexpr bool savable = (SavableScore<Scores> && ...);
+static_assert(savable<ClassAlignment, ConfirmedEntropy, ConsensusEntropy, CosineGradientShapley, GatedEntropy,
+                      GradientShapley, LeaveOneOutCosine, ResidualReweighting, ShapFed, SpectralFed,
+                      SpectralFuse, VerifiedEntropy>);
+template <class... Scores>
+inline constexpr bool savable_of_coalitions = ((CoalitionScore<Scores> && Savable<Scores>)&&...);
+static_assert(
+    savable_of_coalitions<CompletedShapley, ContributionIndex, FedShapley, GtgShapley, LeaveOneOut>);
 
 constexpr std::uint64_t seed = 651;
 

@@ -191,7 +191,7 @@ TEST_CASE("zero matrices have no spectrum") {
   CHECK(by_columns.spectrum().empty());
   CHECK(by_columns.columns() == 600);
   CHECK(von_neumann_entropy(by_columns.spectrum()) == 0);
-  by_columns.add_columns(MatrixXd(Eigen::Vector3d(0, 2, 0)));
+  by_columns.add_columns(MatrixXd(2 * MatrixXd::Identity(3, 3).col(1)));
   CHECK(by_columns.spectrum() == std::vector<double>{0, 0, 1});
 }
 
