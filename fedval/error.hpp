@@ -2,6 +2,13 @@
 // for example "client 3: update[17] is NaN".
 #pragma once
 
+#if __cplusplus < 202002L
+#error "fedval needs C++20: compile with -std=c++20 or newer"
+#endif
+#ifndef __cpp_exceptions
+#error "fedval reports misuse and bad input by throwing fedval::Error: compile without -fno-exceptions"
+#endif
+
 #include <sstream>
 #include <stdexcept>
 #include <string>

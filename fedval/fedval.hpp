@@ -55,6 +55,7 @@
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/std.hpp"
 #include "fedval/tensor/top_k.hpp"
+#include "fedval/version.hpp"
 #include "fedval/zeroth_order/in_place.hpp"
 #include "fedval/zeroth_order/minimise.hpp"
 #include "fedval/zeroth_order/per_sample.hpp"

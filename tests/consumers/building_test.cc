@@ -1,0 +1,91 @@
+// docs/building.md taken literally: each way to build a program with fedval, block by block, as a newcomer
+// would.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/consumers/workshop.hpp"
+
+using namespace fedval::consumers;
+
+namespace {
+
+const std::filesystem::path guide = "docs/building.md", readme = "README.md";
+const std::string promised = block_of(readme, "text", 2);
+
+/// A folder that holds main.cc, README's first program.
+struct Server : Workshop {
+  Server() { write("main.cc", block_of(readme, "cpp", 1)); }
+
+  void check_prints(const std::string& script) const {
+    const Finished finished = run(script);
+    INFO(finished.output);
+    REQUIRE(finished.code == 0);
+    CHECK(finished.output.ends_with(promised));
+  }
+};
+
+std::string shell(int number) { return block_of(guide, "sh", number); }
+
+}  // namespace
+
+TEST_CASE("a compiler alone") { Server().check_prints(shell(1) + "./server\n"); }
+
+TEST_CASE("an installed copy, by pkg-config and by find_package" *
+          doctest::skip(!have("cmake") || !have("pkg-config"))) {
+  const Server server;
+  const Finished installed = server.run(shell(2));
+  INFO(installed.output);
+  REQUIRE(installed.code == 0);
+
+  std::vector<std::string> headers;
+  const std::filesystem::path include = server / ".local/include";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(include))
+    if (entry.is_regular_file()) headers.push_back(entry.path().lexically_relative(include).string());
+  std::ranges::sort(headers);
+  CHECK(headers == lines_of("fedval/headers.txt"));
+
+  server.check_prints(shell(3) + "./server\n");
+  server.write("CMakeLists.txt", block_of(guide, "cmake", 1));
+  server.check_prints(shell(4) + "build/server\n");
+
+  server.write("CMakeLists.txt",
+               "cmake_minimum_required(VERSION 3.20)\nproject(server LANGUAGES CXX)\n"
+               "find_package(fedval 0.99 REQUIRED)\n");
+  const Finished later = server.run("rm -rf build\n" + shell(4));
+  CHECK(later.code != 0);
+  CHECK(later.output.find("requested version \"0.99\"") != std::string::npos);
+}
+
+TEST_CASE("a folder of a CMake project: the library, and no target, option or installed file beside it" *
+          doctest::skip(!have("cmake"))) {
+  const Server server;
+  server.write("CMakeLists.txt",
+               block_of(guide, "cmake", 2) +
+                   "install(TARGETS server)\n"
+                   "get_property(targets DIRECTORY \"$ENV{FEDVAL}\" PROPERTY BUILDSYSTEM_TARGETS)\n"
+                   "message(STATUS \"fedval's targets: ${targets};\")\n"
+                   "message(STATUS \"build type: '${CMAKE_BUILD_TYPE}'\")\n");
+  const std::string script =
+      shell(5) + "cmake --install build --prefix installed\nfind installed -type f\nbuild/server\n";
+  server.check_prints(script);
+  const std::string output = server.run(script).output;
+  CHECK(output.find("fedval's targets: fedval;\n") != std::string::npos);
+  CHECK(output.find("build type: ''") != std::string::npos);
+  CHECK(output.find("installed/bin/server\n" + promised) != std::string::npos);
+}
+
+TEST_CASE("Bazel" * doctest::skip(!have("bazel"))) {
+  const Server server;
+  std::string workspace = block_of(guide, "python", 1);
+  const std::string folder = "\"../fedval\"";
+  REQUIRE(workspace.find(folder) != std::string::npos);
+  workspace.replace(workspace.find(folder), folder.size(),
+                    '"' + std::filesystem::current_path().string() + '"');
+  server.write("WORKSPACE", workspace);
+  server.write("BUILD", block_of(guide, "python", 2));
+  // A server of its own that ends with the command; no sandbox in the sandbox that this test may run in.
+  server.write(".bazelrc", "startup --batch --output_user_root=" + (server / "bazel").string() +
+                               "\nbuild --spawn_strategy=local --symlink_prefix=/\n");
+  server.check_prints(shell(6) + "$(bazel info bazel-bin)/server\nchmod -R u+w bazel\n");
+}

@@ -1,0 +1,13 @@
+// mistake: -DMISTAKE
+// says: MutableTensor
+// What is written to must not be const.
+#include <vector>
+
+#include "fedval/tensor/operations.hpp"
+#include "fedval/tensor/std.hpp"
+
+#ifdef MISTAKE
+void f(const std::vector<float>& weights) { fedval::scale(2, weights); }
+#else
+void f(std::vector<float>& weights) { fedval::scale(2, weights); }
+#endif
