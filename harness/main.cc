@@ -9,6 +9,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <optional>
 
 #include "fedval/error.hpp"
@@ -16,6 +17,8 @@
 #include "harness/cli/dry_run.hpp"
 #include "harness/cli/experiment.hpp"
 #include "harness/config/settings.hpp"
+#include "harness/distributed/launch.hpp"
+#include "harness/distributed/ranks.hpp"
 #include "harness/show/comparison.hpp"
 #include "harness/show/report.hpp"
 #include "harness/show/study.hpp"
@@ -51,6 +54,8 @@ struct Options {
   std::vector<fs::path> shown;
   std::vector<std::string> changes, sets;
   std::optional<std::string> seed, threads, mirror;
+  std::vector<std::string> launched;
+  std::size_t ranks = 1;
   bool dry = false, markdown = false;
 
   Places places() const { return {data, runs}; }
@@ -79,28 +84,65 @@ void add_run_options(CLI::App& command, Options& options) {
                    "Only say what would be run, how long it takes and how much memory");
 }
 
+/// The settings of all of them, without the number of threads, which ranks may have of their own.
+std::string what_decides(std::vector<Settings> experiments) {
+  std::string text;
+  for (Settings& settings : experiments) {
+    settings.threads = 0;
+    text += to_toml(settings) + '\n';
+  }
+  return text;
+}
+
 /// Every experiment of a file; `source` is what messages call it.
-void run_all(const std::vector<Settings>& experiments, const std::string& source, const Options& options) {
-  const Terminal terminal{std::cout, std::cerr, terminal_columns(), &stop_requested};
+void run_all(const std::vector<Settings>& experiments, const std::string& source, const Options& options,
+             const Terminal& terminal, Ranks& ranks) {
+  ranks.check_same(what_decides(experiments), "settings");
   std::vector<fs::path> done;
   for (const Settings& settings : experiments) {
     if (experiments.size() > 1)
-      std::cout << (done.empty() ? "" : "\n") << "Experiment " << done.size() + 1 << " of "
-                << experiments.size() << ": " << settings.name << std::endl;
+      terminal.out << (done.empty() ? "" : "\n") << "Experiment " << done.size() + 1 << " of "
+                   << experiments.size() << ": " << settings.name << std::endl;
     try {
       if (options.dry) {
-        dry_run(settings, options.places(), std::cout);
+        dry_run(settings, options.places(), terminal.out);
         done.emplace_back();
       } else {
-        done.push_back(run_experiment(settings, options.places(), terminal));
+        done.push_back(run_experiment(settings, options.places(), terminal, ranks));
       }
     } catch (const fedval::Error& error) {
       fedval::fail(source, ": ", experiments.size() > 1 ? settings.name + ": " : "", error.what());
     }
   }
-  if (done.size() > 1 && !options.dry) {
-    std::cout << '\n';
-    print_comparison(std::cout, done);
+  if (done.size() > 1 && !options.dry && ranks.leads()) {
+    terminal.out << '\n';
+    print_comparison(terminal.out, done);
+  }
+}
+
+/// Calls work(terminal, ranks) as this process, or as one of the ranks that a launcher has started; `dry`:
+/// only as the leading one.
+template <class Work>
+void with_ranks(const std::string& command, bool dry, Work&& work) {
+  const std::optional<Rendezvous> others = rendezvous_of(from_environment);
+  if (dry && others && others->rank > 0) return;
+  if (others) std::signal(SIGPIPE, SIG_IGN);  // of a rank that is gone: an error where it was written to
+  const std::unique_ptr<Ranks> ranks =
+      others && !dry ? std::make_unique<Ranks>(*others) : std::make_unique<Ranks>();
+  std::ostream silence(nullptr);
+  const bool speaks = ranks->leads();
+  const Terminal terminal{speaks ? std::cout : silence, speaks ? std::cerr : silence,
+                          speaks ? terminal_columns() : 0, &stop_requested};
+  try {
+    ranks->check_same(command, "commands");
+    work(terminal, *ranks);
+    ranks->finish();
+  } catch (const Stopped&) {
+    ranks->finish();
+    throw;
+  } catch (const std::exception& error) {
+    ranks->abandon(error.what());
+    throw;
   }
 }
 
@@ -120,6 +162,11 @@ int run_command_line(int argc, char** argv) {
       ->required();
   add_data_option(*resume, options);
   resume->add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
+  CLI::App* launcher = app.add_subcommand(
+      "launch", "Run a command as several processes of this machine: launch -n 2 -- run FILE");
+  launcher->add_option("-n", options.ranks, "How many")->required()->check(CLI::Range(1, 4096));
+  launcher->add_option("command", options.launched, "run, quickstart or resume, with its options")
+      ->required();
   CLI::App* report = app.add_subcommand("report", "Write one HTML page about one run or several");
   report->add_option("runs", options.shown, "Run folders")->required();
   report->add_option("--out", options.page,
@@ -153,14 +200,20 @@ int run_command_line(int argc, char** argv) {
   }
   if (*settings) std::cout << (options.markdown ? settings_page() : describe_settings());
   if (*run)
-    run_all(read_experiments(options.experiment, options.overrides()), options.experiment.string(), options);
+    with_ranks("run", options.dry, [&](const Terminal& terminal, Ranks& ranks) {
+      run_all(read_experiments(options.experiment, options.overrides()), options.experiment.string(), options,
+              terminal, ranks);
+    });
   if (*quickstart)
-    run_all(parse_experiments(quickstart_toml, "quickstart.toml", options.overrides()), "quickstart.toml",
-            options);
-  if (*resume) {
-    resume_experiment(options.stopped, options.places(), options.overrides(),
-                      {std::cout, std::cerr, terminal_columns(), &stop_requested});
-  }
+    with_ranks("quickstart", options.dry, [&](const Terminal& terminal, Ranks& ranks) {
+      run_all(parse_experiments(quickstart_toml, "quickstart.toml", options.overrides()), "quickstart.toml",
+              options, terminal, ranks);
+    });
+  if (*resume)
+    with_ranks("resume", false, [&](const Terminal& terminal, Ranks& ranks) {
+      resume_experiment(options.stopped, options.places(), options.overrides(), terminal, ranks);
+    });
+  if (*launcher) return launch(options.ranks, options.launched);
   if (*report) {
     const fs::path page = options.page.value_or(
         options.shown.size() == 1 ? options.shown.front() / "report.html" : fs::path("report.html"));

@@ -1,5 +1,6 @@
 #include "harness/cli/experiment.hpp"
 
+#include <ATen/Version.h>
 #include <torch/version.h>
 
 #include <chrono>
@@ -9,17 +10,22 @@
 #include <vector>
 
 #include "fedval/error.hpp"
+#include "fedval/version.hpp"
 #include "harness/blackbox/runs.hpp"
+#include "harness/data/text_file.hpp"
 #include "harness/federation/coalition_cache.hpp"
 #include "harness/federation/coalition_training.hpp"
 #include "harness/federation/run.hpp"
 #include "harness/federation/standalone.hpp"
+#include "harness/instruction_set.hpp"
 #include "harness/method/methods.hpp"
 #include "harness/method/readers.hpp"
 #include "harness/report/progress.hpp"
 #include "harness/report/run_folder.hpp"
 #include "harness/report/tables.hpp"
-#include "harness/version.hpp"
+
+// Weak: another matrix library than OpenBLAS has no such function.
+extern "C" char* openblas_get_corename() __attribute__((weak));
 
 namespace fedval::harness {
 
@@ -31,6 +37,14 @@ std::string build() {
          std::string(instruction_set()) + ", " + __VERSION__;
 }
 
+/// What LibTorch and its matrix library chose for this processor when the program began.
+std::string kernels() {
+  const std::string text = at::show_config(), title = "CPU capability usage: ";
+  const std::size_t at = text.find(title);
+  const char* const blas = openblas_get_corename != nullptr ? openblas_get_corename() : "";
+  return (at == std::string::npos ? "" : text.substr(at, text.find('\n', at) - at)) + ", " + blas;
+}
+
 /// The settings without those that a run may go on with others of: its bits do not depend on them.
 Settings what_decides(Settings settings) {
   settings.threads = 0;
@@ -40,29 +54,41 @@ Settings what_decides(Settings settings) {
 
 class Experiment {
  public:
-  Experiment(Laboratory& laboratory, RunFolder& folder, const Terminal& terminal)
+  /// `folder`: null on a rank that does not lead.
+  Experiment(Laboratory& laboratory, RunFolder* folder, const Terminal& terminal, Ranks& ranks)
       : laboratory_(laboratory),
         folder_(folder),
         terminal_(terminal),
+        ranks_(ranks),
         standalone_(std::in_place, laboratory.federation),
         digest_(digest_of(laboratory.data)) {
+    ranks.check_same(to_toml(what_decides(laboratory.settings)), "settings");
+    ranks.check_same(std::to_string(digest_), "data");
+    ranks.check_same(build(), "builds of fedval, LibTorch or the compiler");
+    ranks.check_same(kernels(), "vector instructions, and so other last bits,");
     if (laboratory.settings.truth.coalitions == "none") return;
-    cache_.emplace(folder.path().parent_path() / ".coalitions",
-                   CoalitionOrigin{laboratory.settings, digest_, build()});
-    coalitions_ = cache_->read();
-    if (coalitions_) {
+    ranks.together([&] {
+      if (folder_ == nullptr) return;
+      cache_.emplace(folder_->path().parent_path() / ".coalitions",
+                     CoalitionOrigin{laboratory.settings, digest_, build()});
+      coalitions_ = cache_->read();
+    });
+    Archive found;
+    found.field("coalitions", coalitions_);
+    Archive told(ranks.leading(found.bytes()), "coalitions of rank 0");
+    told.field("coalitions", coalitions_);
+    if (!coalitions_)
+      training_.emplace(laboratory.federation);
+    else if (cache_)
       terminal.progress << "note: coalitions were retrained before, " << cache_->path().string()
                         << " has them\n";
-    } else {
-      training_.emplace(laboratory.federation);
-    }
   }
 
   void load(std::string checkpoint) {
     Archive archive(std::move(checkpoint), "checkpoint");
     fields(archive);
     archive.end();
-    folder_.rewind(lengths_);
+    if (folder_ != nullptr) folder_->rewind(lengths_);
   }
 
   std::filesystem::path go() {
@@ -73,9 +99,10 @@ class Experiment {
       for (std::size_t method = results_.size(); method < methods().size(); ++method)
         run(methods()[method], progress);
     }
+    if (folder_ == nullptr) return {};
     const Results results = everything();
     print_tables(terminal_.out, results);
-    std::filesystem::path path = folder_.finish(results);
+    std::filesystem::path path = folder_->finish(results);
     terminal_.out << "\nWritten to " << path.string() << std::endl;
     return path;
   }
@@ -118,7 +145,7 @@ class Experiment {
         after_round(training_->rounds(), "coalitions");
       }
       coalitions_ = training_->values();
-      cache_->write(*coalitions_);
+      if (cache_) cache_->write(*coalitions_);
     });
     training_.reset();
   }
@@ -129,7 +156,7 @@ class Experiment {
     during(name, [&] {
       while (!run_->done()) {
         const RoundRecord record = run_->next(progress.steps());
-        folder_.round(name, record);
+        if (folder_ != nullptr) folder_->round(name, record);
         progress.round(record);
         after_round(record.round, name);
       }
@@ -145,19 +172,19 @@ class Experiment {
   }
 
   void after_round(std::size_t round, const std::string& what) {
-    const bool stop = terminal_.stop && *terminal_.stop;
+    const bool stop = ranks_.any(terminal_.stop && *terminal_.stop);
     const std::size_t every = laboratory_.settings.checkpoint.every;
-    if (stop || (every > 0 && round % every == 0)) save();
+    if (folder_ != nullptr && (stop || (every > 0 && round % every == 0))) save();
     if (stop)
       throw Stopped("stopped after round " + std::to_string(round) + " of " + what +
-                    "; to go on: harness resume " + folder_.path().string());
+                    (folder_ != nullptr ? "; to go on: harness resume " + folder_->path().string() : ""));
   }
 
   void save() {
-    lengths_ = folder_.sync();
+    lengths_ = folder_->sync();
     Archive archive;
     fields(archive);
-    folder_.save(archive.bytes());
+    folder_->save(archive.bytes());
   }
 
   /// What a run must go on with: the settings and the data it began with; of another build it is only said.
@@ -252,8 +279,9 @@ class Experiment {
   }
 
   Laboratory& laboratory_;
-  RunFolder& folder_;
+  RunFolder* folder_;
   const Terminal& terminal_;
+  Ranks& ranks_;
   std::optional<Standalone> standalone_;  // until it is done
   std::uint64_t digest_;
   std::optional<CoalitionCache> cache_;        // where coalitions are asked for
@@ -270,32 +298,93 @@ class Experiment {
 
 }  // namespace
 
-std::filesystem::path run_experiment(const Settings& settings, const Places& places,
-                                     const Terminal& terminal) {
-  Laboratory laboratory(settings, places);
-  RunFolder folder(places.runs, laboratory.settings);
-  print_setting(terminal.out, laboratory);
-  return Experiment(laboratory, folder, terminal).go();
+namespace {
+
+/// From the beginning; `partial`: where the leading rank keeps it, once that is known.
+std::filesystem::path begin(const Settings& settings, const Places& places, const Terminal& terminal,
+                            Ranks& ranks, std::filesystem::path& partial) {
+  std::optional<Laboratory> laboratory;
+  std::optional<RunFolder> folder;
+  ranks.together([&] {
+    laboratory.emplace(settings, places, &ranks);
+    if (ranks.leads()) partial = folder.emplace(places.runs, laboratory->settings).path();
+  });
+  print_setting(terminal.out, *laboratory);
+  return Experiment(*laboratory, folder ? &*folder : nullptr, terminal, ranks).go();
+}
+
+std::filesystem::path go_on(const std::filesystem::path& stopped, const Places& places,
+                            const std::vector<Override>& overrides, const Terminal& terminal, Ranks& ranks) {
+  std::optional<RunFolder> folder;
+  std::string settings, checkpoint;  // empty: stopped before its first checkpoint
+  std::filesystem::path file;
+  ranks.together([&] {
+    if (!ranks.leads()) return;
+    folder.emplace(stopped);
+    file = folder->path() / "config.toml";
+    settings = read_text(file);
+    checkpoint = folder->checkpoint().value_or("");
+  });
+  settings = ranks.leading(settings);
+  file = ranks.leading(file.string());
+  checkpoint = ranks.leading(checkpoint);
+  try {
+    std::optional<Laboratory> laboratory;
+    ranks.together([&] {
+      Settings asked = parse_experiments(settings, file.string(), overrides).front();
+      // Of several ranks each has its own number of threads; those in the file are the leading one's.
+      const bool said = std::ranges::any_of(
+          overrides, [](const Override& each) { return each.text.starts_with("threads="); });
+      if (ranks.count() > 1 && !said) asked.threads = 0;
+      laboratory.emplace(asked, places, &ranks);
+    });
+    print_setting(terminal.out, *laboratory);
+    Experiment experiment(*laboratory, folder ? &*folder : nullptr, terminal, ranks);
+    if (!checkpoint.empty())
+      experiment.load(std::move(checkpoint));
+    else if (folder)
+      folder->restart();
+    return experiment.go();
+  } catch (const Error& error) {
+    if (!folder) throw;
+    fail(folder->path().string(), ": ", error.what());
+  }
+}
+
+/// Begins, or goes on from `partial`; and goes on with the ranks that are left where one is lost and that is
+/// wanted.
+template <class Begin>
+std::filesystem::path to_the_end(Begin&& begin, std::filesystem::path& partial, bool began,
+                                 const Places& places, const std::vector<Override>& overrides,
+                                 const Terminal& terminal, Ranks& ranks) {
+  while (true) {
+    try {
+      return began ? go_on(partial, places, overrides, terminal, ranks) : begin();
+    } catch (const Error& error) {
+      if (!ranks.lost_one()) throw;
+      terminal.progress << "note: " << error.what() << "; the others go on from the last checkpoint"
+                        << std::endl;
+    }
+    ranks.reform();
+    began = began || ranks.any(!partial.empty() && std::filesystem::exists(partial / "checkpoint"));
+  }
+}
+
+}  // namespace
+
+std::filesystem::path run_experiment(const Settings& settings, const Places& places, const Terminal& terminal,
+                                     Ranks& ranks) {
+  std::filesystem::path partial;
+  return to_the_end([&] { return begin(settings, places, terminal, ranks, partial); }, partial, false, places,
+                    {}, terminal, ranks);
 }
 
 std::filesystem::path resume_experiment(const std::filesystem::path& stopped, const Places& places,
-                                        const std::vector<Override>& overrides, const Terminal& terminal) {
-  RunFolder folder(stopped);
-  const Settings settings = read_experiments(folder.path() / "config.toml", overrides).front();
-  std::optional<std::string> checkpoint = folder.checkpoint();
-  try {
-    Laboratory laboratory(settings, places);
-    print_setting(terminal.out, laboratory);
-    Experiment experiment(laboratory, folder, terminal);
-    if (checkpoint) {
-      experiment.load(std::move(*checkpoint));
-    } else {  // stopped before its first checkpoint: from the beginning
-      folder.restart();
-    }
-    return experiment.go();
-  } catch (const Error& error) {
-    fail(folder.path().string(), ": ", error.what());
-  }
+                                        const std::vector<Override>& overrides, const Terminal& terminal,
+                                        Ranks& ranks) {
+  std::filesystem::path partial = stopped;
+  return to_the_end([] { return std::filesystem::path(); }, partial, true, places, overrides, terminal,
+                    ranks);
 }
 
 }  // namespace fedval::harness

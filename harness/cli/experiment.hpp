@@ -27,14 +27,18 @@ struct Terminal {
 };
 
 /// Trains every agent alone, runs every method, prints the tables, and returns the run folder. Error for bad
-/// input: then no run folder is left. Error after the first checkpoint: the partial folder stays.
-std::filesystem::path run_experiment(const Settings& settings, const Places& places,
-                                     const Terminal& terminal);
+/// input: then no run folder is left. Error after the first checkpoint: the partial folder stays. Of several
+/// ranks, which all call it with the same settings, the leading one writes and speaks; the others return an
+/// empty path.
+std::filesystem::path run_experiment(const Settings& settings, const Places& places, const Terminal& terminal,
+                                     Ranks& ranks);
 
 /// Goes on with a run that stopped, from its last checkpoint: the results are those of a run that never
-/// stopped, bit for bit. `overrides` may change the number of threads, nothing else. Error when the data are
-/// not those it began with, and for a damaged folder.
+/// stopped, bit for bit, also with another number of ranks; only the leading one needs the folder.
+/// `overrides` may change the number of threads, nothing else. Error when the data are not those it began
+/// with, and for a damaged folder.
 std::filesystem::path resume_experiment(const std::filesystem::path& folder, const Places& places,
-                                        const std::vector<Override>& overrides, const Terminal& terminal);
+                                        const std::vector<Override>& overrides, const Terminal& terminal,
+                                        Ranks& ranks);
 
 }  // namespace fedval::harness

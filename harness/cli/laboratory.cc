@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "fedval/error.hpp"
 #include "harness/data/data_folder.hpp"
@@ -53,15 +54,21 @@ Shards deal(Dataset& data, const Settings& settings) {
   return shards;
 }
 
+/// All cores, or this rank's part of them.
+std::size_t threads_of(const Settings& asked, const Ranks* ranks) {
+  if (asked.threads > 0 || ranks == nullptr || ranks->beside() == 1) return asked.threads;
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency() / ranks->beside());
+}
+
 }  // namespace
 
-Laboratory::Laboratory(const Settings& asked, const Places& places)
-    : workers(asked.threads),
+Laboratory::Laboratory(const Settings& asked, const Places& places, Ranks* ranks)
+    : workers(threads_of(asked, ranks)),
       data(load(asked, places)),
       settings(resolved(asked, workers, data)),
       normalisation(normalisation_of(data.train, data.shape)),
       shards(deal(data, settings)),
-      federation(settings, data, shards, workers, normalisation) {}
+      federation(settings, data, shards, workers, normalisation, ranks) {}
 
 std::uint64_t digest_of(const Dataset& data) {
   uLong digest = crc32_z(0, nullptr, 0);

@@ -20,8 +20,8 @@ struct Places {
 
 struct Laboratory {
   /// Loads the data, sets examples aside, deals them, adds noise, makes the models. Error for settings that
-  /// do not fit the data or each other.
-  Laboratory(const Settings& asked, const Places& places);
+  /// do not fit the data or each other. `ranks`: of the processes that share the work; must outlive it.
+  Laboratory(const Settings& asked, const Places& places, Ranks* ranks = nullptr);
 
   Workers workers;
   Dataset data;

@@ -47,11 +47,12 @@ void check_attackers(const AttackSettings& settings, std::size_t agents) {
 }  // namespace
 
 Federation::Federation(const Settings& settings, const Dataset& data, const Shards& shards, Workers& workers,
-                       const std::optional<Normalisation>& normalisation)
+                       const std::optional<Normalisation>& normalisation, Ranks* ranks)
     : settings_(settings),
       data_(data),
       tested_(tested_part(settings.evaluation, data)),
       workers_(workers),
+      ranks_(ranks != nullptr ? *ranks : alone_),
       batches_(data.shape, normalisation ? *normalisation : normalisation_of(data.train, data.shape)),
       test_samples_(settings.evaluation.test_samples == 0 ? tested_.size()
                                                           : settings.evaluation.test_samples) {
@@ -90,30 +91,43 @@ std::size_t Federation::steps(std::size_t begin, std::size_t end, bool alone) co
   return steps;
 }
 
+std::vector<std::size_t> Federation::for_each(std::span<const std::size_t> costs,
+                                              const std::function<void(std::size_t, std::size_t)>& body) {
+  const std::vector<std::size_t> owners = ranks_.owners(costs);
+  std::vector<std::size_t> own;
+  for (std::size_t task = 0; task < costs.size(); ++task)
+    if (owners[task] == ranks_.rank()) own.push_back(task);
+  // The longest first: tasks differ in size, and the last one to start must not keep the others waiting.
+  std::ranges::stable_sort(own, std::ranges::greater(), [&](std::size_t task) { return costs[task]; });
+  ranks_.together([&] {
+    workers_.for_each(own.size(), [&](std::size_t place, std::size_t worker) { body(own[place], worker); });
+  });
+  return owners;
+}
+
 std::vector<at::Tensor> Federation::train_all(const std::vector<Task>& tasks, std::size_t round,
                                               std::atomic<std::size_t>& counter) {
-  // The longest first: agents differ in size, and the last one to start must not keep the others waiting.
-  std::vector<std::size_t> order(tasks.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto steps = [&](std::size_t i) {
-    return steps_of(settings_.training, shard_of(tasks[i]).size(), tasks[i].who.share);
-  };
-  std::ranges::stable_sort(order, std::ranges::greater(), steps);
+  std::vector<std::size_t> steps;
+  for (const Task& task : tasks)
+    steps.push_back(steps_of(settings_.training, shard_of(task).size(), task.who.share));
   std::vector<at::Tensor> reached(tasks.size());
-  workers_.for_each(order.size(), [&](std::size_t place, std::size_t worker) {
-    const Task& task = tasks[order[place]];
+  const auto owners = for_each(steps, [&](std::size_t i, std::size_t worker) {
+    const Task& task = tasks[i];
     const Agent& agent = agents_[task.who.agent];
     FlatNetwork& network = networks_[worker];
     network.state().copy_(task.state);
     try {
       train(network, batches_, data_.train, shard_of(task), settings_.training,
-            learning_rate_of(settings_.training, round), steps(order[place]),
+            learning_rate_of(settings_.training, round), steps[i],
             training_key(settings_.seed, task.who.agent, round), counter, {task.flipped, task.regularise});
     } catch (const Error& error) {
       fail("client ", agent.id, ": ", error.what());
     }
-    reached[order[place]] = network.state().clone();
+    reached[i] = network.state().clone();
   });
+  ranks_.share(reached, owners, start_);
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (owners[i] != ranks_.rank()) counter += steps[i];
   return reached;
 }
 
@@ -149,7 +163,9 @@ Federation::Pace Federation::measure() {
 
 std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
   std::vector<double> losses(tasks.size());
-  workers_.for_each(tasks.size(), [&](std::size_t i, std::size_t worker) {
+  std::vector<std::size_t> sizes;
+  for (const Task& task : tasks) sizes.push_back(shard_of(task).size());
+  const auto owners = for_each(sizes, [&](std::size_t i, std::size_t worker) {
     networks_[worker].state().copy_(tasks[i].state);
     const std::span<const std::size_t> shard = shard_of(tasks[i]);
     for (std::size_t begin = 0; begin < shard.size(); begin += test_batch)
@@ -158,6 +174,7 @@ std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
                        .loss;
     losses[i] /= static_cast<double>(shard.size());
   });
+  ranks_.share(losses, owners);
   return losses;
 }
 
@@ -186,28 +203,34 @@ std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states, cons
     if (place.try_emplace(state.data_ptr(), different.size()).second) different.push_back(state);
 
   const std::size_t batches = (samples + test_batch - 1) / test_batch;
-  std::vector<Counted> counted(different.size() * batches);
+  const std::size_t tasks = different.size() * batches;
+  std::vector<double> correct(tasks), loss(tasks);
   std::vector<const void*> loaded(workers_.count(), nullptr);
-  workers_.for_each(counted.size(), [&](std::size_t task, std::size_t worker) {
+  const std::vector<std::size_t> costs(tasks, test_batch);
+  const auto owners = for_each(costs, [&](std::size_t task, std::size_t worker) {
     const at::Tensor& state = different[task / batches];
     if (loaded[worker] != state.data_ptr()) {
       networks_[worker].state().copy_(state);
       loaded[worker] = state.data_ptr();
     }
     const std::size_t begin = task % batches * test_batch;
-    counted[task] =
+    const Counted counted =
         harness::test(networks_[worker], batches_, part, range(begin, std::min(samples, begin + test_batch)));
+    correct[task] = static_cast<double>(counted.correct);
+    loss[task] = counted.loss;
   });
+  ranks_.share(correct, owners);
+  ranks_.share(loss, owners);
   std::vector<Tested> result;
   for (const at::Tensor& state : states) {
-    Counted sum;
+    double all_correct = 0, all_loss = 0;
     for (std::size_t batch = 0; batch < batches; ++batch) {
-      const Counted& part_of_it = counted[place.at(state.data_ptr()) * batches + batch];
-      sum.correct += part_of_it.correct;
-      sum.loss += part_of_it.loss;
+      const std::size_t task = place.at(state.data_ptr()) * batches + batch;
+      all_correct += correct[task];
+      all_loss += loss[task];
     }
     const auto n = static_cast<double>(samples);
-    result.push_back({static_cast<double>(sum.correct) / n, sum.loss / n});
+    result.push_back({all_correct / n, all_loss / n});
   }
   return result;
 }

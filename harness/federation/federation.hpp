@@ -13,6 +13,7 @@
 #include "fedval/contribution/round.hpp"
 #include "harness/config/settings.hpp"
 #include "harness/data/dataset.hpp"
+#include "harness/distributed/ranks.hpp"
 #include "harness/federation/batches.hpp"
 #include "harness/federation/method.hpp"
 #include "harness/federation/participation.hpp"
@@ -41,9 +42,10 @@ class Federation {
 
   /// Error when the settings ask for more test examples than there are, or for a model that does not exist or
   /// does not fit the data. The data and the workers must outlive it. `normalisation`: given where data.train
-  /// holds more than the training part, such as noisy copies; else that of data.train.
+  /// holds more than the training part, such as noisy copies; else that of data.train. `ranks`: the processes
+  /// that share the work, all with the same federation; must outlive it.
   Federation(const Settings& settings, const Dataset& data, const Shards& shards, Workers& workers,
-             const std::optional<Normalisation>& normalisation = std::nullopt);
+             const std::optional<Normalisation>& normalisation = std::nullopt, Ranks* ranks = nullptr);
 
   const Settings& settings() const { return settings_; }
   const Dataset& data() const { return data_; }
@@ -64,7 +66,7 @@ class Federation {
   std::size_t steps(std::size_t begin, std::size_t end, bool alone) const;
 
   /// The states that agents reach in a round (from 0), in the order of the tasks; side by side on the
-  /// workers. Error names the agent that LibTorch refuses a batch of.
+  /// workers of all ranks. Error names the agent that LibTorch refuses a batch of.
   std::vector<at::Tensor> train_all(const std::vector<Task>& tasks, std::size_t round,
                                     std::atomic<std::size_t>& counter);
 
@@ -90,12 +92,17 @@ class Federation {
 
  private:
   std::span<const std::size_t> shard_of(const Task& task) const;
+  /// body(task, worker) for every task that is this rank's, the most costly first, and whose each one is.
+  std::vector<std::size_t> for_each(std::span<const std::size_t> costs,
+                                    const std::function<void(std::size_t, std::size_t)>& body);
   std::vector<Tested> test(const std::vector<at::Tensor>& states, const Examples& part, std::size_t samples);
 
   Settings settings_;
   const Dataset& data_;
   const Examples& tested_;
   Workers& workers_;
+  Ranks alone_;
+  Ranks& ranks_;
   Batches batches_;
   std::vector<Agent> agents_;
   std::size_t test_samples_;

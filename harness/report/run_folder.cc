@@ -12,8 +12,9 @@
 #include <system_error>
 
 #include "fedval/error.hpp"
+#include "fedval/version.hpp"
 #include "harness/checkpoint/checkpoint.hpp"
-#include "harness/version.hpp"
+#include "harness/instruction_set.hpp"
 
 namespace fedval::harness {
 

@@ -23,12 +23,15 @@ namespace fedval::harness {
 using Clock = std::chrono::steady_clock;
 
 /// `harness ARGUMENTS`, started and not waited for; killed at the latest by the destructor. Its output goes
-/// to files in `folder`. Writing a file beyond `room` bytes fails as on a full disk.
+/// to files in `folder`. Writing a file beyond `room` bytes fails as on a full disk. `prefix`: a command that
+/// starts it.
 class Process {
  public:
-  Process(const test_files::Folder& folder, std::vector<std::string> arguments, rlim_t room = RLIM_INFINITY)
+  Process(const test_files::Folder& folder, std::vector<std::string> arguments, rlim_t room = RLIM_INFINITY,
+          const std::vector<std::string>& prefix = {})
       : folder_(folder) {
     arguments.insert(arguments.begin(), "harness/harness");
+    arguments.insert(arguments.begin(), prefix.begin(), prefix.end());
     std::vector<char*> words;
     for (std::string& argument : arguments) words.push_back(argument.data());
     words.push_back(nullptr);
@@ -42,7 +45,7 @@ class Process {
       const rlimit limit{room, RLIM_INFINITY};
       if (room != RLIM_INFINITY) setrlimit(RLIMIT_FSIZE, &limit);
       std::signal(SIGXFSZ, SIG_IGN);
-      execv(words.front(), words.data());
+      execvp(words.front(), words.data());
       _exit(127);
     }
   }

@@ -1,11 +1,9 @@
-// What this program is and what it was built for; goes into every summary.
+// What this program was built for; goes into every summary.
 #pragma once
 
 #include <string_view>
 
 namespace fedval::harness {
-
-inline constexpr std::string_view version = "0.1.0";
 
 /// The widest vector instructions the compiler was allowed.
 constexpr std::string_view instruction_set() {

@@ -1,0 +1,352 @@
+// A run on several ranks has the bits of one on a single process; what goes wrong on one rank ends the run on
+// all, with a message that names it.
+#include <doctest/doctest.h>
+
+#include "tests/harness/distributed/team.hpp"
+
+using namespace fedval::harness;
+using test_files::contains;
+using test_files::Folder;
+
+namespace {
+
+/// Every parallel part of the harness: own models, several methods, validated coalitions, own losses,
+/// retrained coalitions, attackers, agents that are away.
+const std::string everything = R"(name = "everything"
+seed = 5
+[data]
+set = "digits"
+held_out = 60
+[partition]
+kind = "pow"
+agents = 4
+samples_per_agent = 40
+[model]
+name = "small_cnn"
+[participation]
+fraction = 0.75
+stragglers = 0.5
+[training]
+rounds = 3
+local_epochs = 1
+batch_size = 16
+learning_rate = 0.1
+[evaluation]
+test_samples = 70
+[validation]
+samples = 55
+[methods]
+run = ["fedavg", "cgsv", "qffl"]
+[scores]
+read = ["cgsv", "spectral_fed", "fedsv", "gtg_shapley"]
+[attack]
+kinds = ["sybil", "few_samples"]
+agents = [2]
+[truth]
+coalitions = "retrained"
+)";
+
+std::vector<std::string> run_in(const Folder& folder, const std::string& runs) {
+  return {"run", (folder / "everything.toml").string(), "--out", (folder / runs).string()};
+}
+
+const Found& alone() {
+  static const Found found = [] {
+    const Folder folder;
+    write_text(folder / "everything.toml", everything);
+    const Finished run = Process(folder, run_in(folder, "runs")).wait();
+    CAPTURE(run.err);
+    REQUIRE(run.code == 0);
+    return found_in(folder / "runs/everything");
+  }();
+  return found;
+}
+
+void check_same(const std::filesystem::path& run) {
+  const Found found = found_in(run);
+  CHECK(found.scores == alone().scores);
+  CHECK(found.metrics == alone().metrics);
+  CHECK(found.summary == alone().summary);
+}
+
+const std::string endless = R"(name = "endless"
+[data]
+set = "digits"
+[partition]
+kind = "uni"
+agents = 4
+samples_per_agent = 40
+[training]
+rounds = 100000
+local_epochs = 1
+[evaluation]
+test_samples = 50
+)";
+
+/// Three ranks in the middle of a run that has no end.
+struct AtWork {
+  Folder folder;
+  Team team;
+  explicit AtWork(std::size_t count = 3, const std::string& patience = "4") : team(count, patience) {
+    write_text(folder / "endless.toml", endless);
+    team.start(
+        {"run", (folder / "endless.toml").string(), "--out", (folder / "runs").string(), "--threads", "1"});
+    team[0].until([&] { return std::filesystem::exists(folder / "runs/.endless.partial/checkpoint"); });
+    REQUIRE(team[0].running());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the same bits on 1, 2, 3 and 4 ranks") {
+  for (const char* ranks : {"1", "2", "3", "4"}) {
+    CAPTURE(ranks);
+    const Folder folder;
+    write_text(folder / "everything.toml", everything);
+    std::vector<std::string> words{"launch", "-n", ranks, "--"};
+    for (const std::string& word : run_in(folder, "runs")) words.push_back(word);
+    const Finished run = Process(folder, words).wait();
+    CAPTURE(run.err);
+    REQUIRE(run.code == 0);
+    CHECK(entries(folder / "runs") == 2);  // the run, and the coalitions for the next one
+    check_same(folder / "runs/everything");
+    // One rank speaks.
+    const std::size_t first = run.out.find("fedval: everything");
+    CHECK(first != std::string::npos);
+    CHECK(run.out.find("fedval: everything", first + 1) == std::string::npos);
+  }
+}
+
+TEST_CASE("a run is gone on with on another number of ranks, whose folder only the leading one has") {
+  const Folder folder, elsewhere;
+  write_text(folder / "everything.toml", everything);
+  const std::filesystem::path partial = folder / "runs/.everything.partial";
+  const auto stop_after_checkpoints = [&](Process& process, int count) {
+    for (int i = 0; i < count; ++i) {
+      const ino_t before = identity_of(partial / "checkpoint");
+      process.until([&] { return identity_of(partial / "checkpoint") != before; });
+    }
+  };
+  {
+    Team team(3);
+    team.start(run_in(folder, "runs"));
+    stop_after_checkpoints(team[0], 3);
+    for (std::size_t rank = 0; rank < 3; ++rank) team[rank].end();
+  }
+  REQUIRE(std::filesystem::exists(partial / "checkpoint"));
+  {
+    Process one(folder, {"resume", partial.string()});
+    stop_after_checkpoints(one, 3);
+    one.end();
+  }
+  REQUIRE(std::filesystem::exists(partial));
+  {
+    Team team(2);
+    team.start(0, {"resume", partial.string()});
+    team.start(1, {"resume", (elsewhere / "not here").string()});
+    for (const std::size_t rank : {0, 1}) {
+      const Finished run = team[rank].wait();
+      CAPTURE(run.err);
+      CHECK(run.code == 0);
+    }
+  }
+  check_same(folder / "runs/everything");
+}
+
+TEST_CASE("a rank that is killed is named by the others, and the run can be gone on with") {
+  AtWork work;
+  work.team[1].end();
+  for (const std::size_t rank : {0, 2}) {
+    const Finished ended = work.team[rank].wait();
+    CAPTURE(ended.err);
+    CHECK(ended.code == 2);
+    CHECK(contains(ended.err, "rank 1 ("));
+    CHECK(contains(ended.err, "has not been heard of for 4 s"));
+  }
+  CHECK(std::filesystem::exists(work.folder / "runs/.endless.partial/checkpoint"));
+}
+
+TEST_CASE("a rank that is stopped is named by the others") {
+  AtWork work;
+  work.team[2].send(SIGSTOP);
+  for (const std::size_t rank : {0, 1}) {
+    const Finished ended = work.team[rank].wait();
+    CAPTURE(ended.err);
+    CHECK(ended.code == 2);
+    CHECK(contains(ended.err, "rank 2 ("));
+  }
+  work.team[2].send(SIGCONT);  // finds nobody
+  CHECK(work.team[2].wait().code == 2);
+}
+
+TEST_CASE("the loss of rank 0, where the others meet, ends the run") {
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    CAPTURE(signal);
+    AtWork work;
+    work.team[0].send(signal);
+    for (const std::size_t rank : {1, 2}) {
+      const Finished ended = work.team[rank].wait();
+      CAPTURE(ended.err);
+      CHECK(ended.code == 2);
+      CHECK(contains(ended.err, "rank 0 ("));
+      CHECK(contains(ended.err, ", where the others meet, "));
+    }
+  }
+}
+
+TEST_CASE("a signal to one rank stops all after the round, and the run can be gone on with") {
+  AtWork work(2, "10");
+  work.team[1].send(SIGTERM);
+  for (const std::size_t rank : {0, 1}) {
+    const Finished ended = work.team[rank].wait();
+    CAPTURE(ended.err);
+    CHECK(ended.code == 130);
+  }
+  CHECK(contains(work.team.err_of(0), "harness resume " + (work.folder / "runs/.endless.partial").string()));
+}
+
+TEST_CASE("a rank that does not come is named") {
+  const Folder folder;
+  write_text(folder / "endless.toml", endless);
+  Team team(3, "2");
+  const std::vector<std::string> words{"run", (folder / "endless.toml").string(), "--out",
+                                       (folder / "runs").string()};
+  team.start(0, words);
+  team.start(1, words);
+  for (const std::size_t rank : {1, 0}) {
+    const Finished ended = team[rank].wait();
+    CAPTURE(ended.err);
+    CHECK(ended.code == 2);
+    CHECK(contains(ended.err, "rank 2 did not join at 127.0.0.1:"));
+    CHECK(contains(ended.err, "within 2 s"));
+  }
+  CHECK_FALSE(std::filesystem::exists(folder / "runs/.endless.partial"));
+}
+
+TEST_CASE("who does not know the secret, and who comes twice, cannot join; the run goes on") {
+  AtWork work(2, "10");
+  const std::vector<std::string> words{"run", (work.folder / "endless.toml").string(), "--out",
+                                       (work.folder / "stray").string()};
+  const Finished stray =
+      work.team.start(1, words, {{"FEDVAL_SECRET", "guessed"}, {"FEDVAL_PATIENCE", "2"}}).wait();
+  CAPTURE(stray.err);
+  CHECK(stray.code == 2);
+  CHECK(contains(stray.err, "rank 0 did not join at 127.0.0.1:"));
+  CHECK(contains(stray.err, "with another FEDVAL_SECRET"));
+  const Finished twice = work.team.start(1, words).wait();
+  CAPTURE(twice.err);
+  CHECK(twice.code == 2);
+  CHECK(contains(twice.err, "rank 1 is there already: two processes have that number"));
+  // The others have not noticed.
+  const ino_t before = identity_of(work.folder / "runs/.endless.partial/checkpoint");
+  work.team[0].until([&] { return identity_of(work.folder / "runs/.endless.partial/checkpoint") != before; });
+  CHECK(work.team[0].running());
+  CHECK(work.team[1].running());
+}
+
+TEST_CASE("ranks with other settings or bad settings are named before anything is trained") {
+  const Folder folder;
+  write_text(folder / "one.toml", endless);
+  Team team(2);
+  const auto words = [&](const std::string& file) {
+    return std::vector<std::string>{"run", (folder / file).string(), "--out", (folder / "runs").string()};
+  };
+  write_text(folder / "other.toml", "seed = 9\n" + endless);
+  team.start(0, words("one.toml"));
+  team.start(1, words("other.toml"));
+  for (const std::size_t rank : {0, 1}) {
+    const Finished ended = team[rank].wait();
+    CAPTURE(ended.err);
+    CHECK(ended.code == 2);
+    CHECK(contains(ended.err, "has other settings than rank 0 ("));
+  }
+  CHECK(entries(folder / "runs") == 0);
+
+  write_text(folder / "bad.toml", "colour = 1\n" + endless);
+  Team second(2);
+  second.start(0, words("one.toml"));
+  second.start(1, words("bad.toml"));
+  const Finished cause = second[1].wait(), told = second[0].wait();
+  CHECK(cause.code == 2);
+  CHECK(contains(cause.err, "bad.toml"));
+  CHECK(contains(cause.err, "colour"));
+  CAPTURE(told.err);
+  CHECK(told.code == 2);
+  CHECK(contains(told.err, "rank 1 ("));
+  CHECK(contains(told.err, "has left: "));
+  CHECK(contains(told.err, "colour"));
+}
+
+TEST_CASE("an error on one rank ends all, with its name where it is another's") {
+  const Folder folder, nothing;
+  write_text(folder / "real.toml", "name = \"real\"\n[data]\nset = \"mr\"\n");
+  Team team(2);
+  const std::vector<std::string> words{"run", (folder / "real.toml").string(), "--out",
+                                       (folder / "runs").string()};
+  team.start(0, words, {{"FEDVAL_DATA", nothing.path().string()}});
+  team.start(1, words, {{"FEDVAL_DATA", (nothing / "absent").string()}});
+  for (const std::size_t rank : {0, 1}) {
+    const Finished ended = team[rank].wait();
+    CAPTURE(ended.err);
+    CHECK(ended.code == 2);
+    CHECK(contains(ended.err, nothing.path().string()));
+    CHECK(contains(ended.err, "rank 0 (") == (rank == 1));
+  }
+  CHECK(entries(folder / "runs") == 0);
+
+  Team other(2);
+  const Finished bad = other.start(0, words, {{"FEDVAL_INTERFACE", "none7"}}).wait();
+  CAPTURE(bad.err);
+  CHECK(bad.code == 2);
+  CHECK(contains(bad.err, "FEDVAL_INTERFACE is \"none7\": no such network interface with an address"));
+}
+
+TEST_CASE("where that is wanted, the run goes on without a rank that is lost, with the same bits") {
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    CAPTURE(signal);
+    const Folder folder;
+    write_text(folder / "everything.toml", everything);
+    const std::filesystem::path partial = folder / "runs/.everything.partial";
+    ::setenv("FEDVAL_ON_RANK_LOSS", "continue", 1);
+    Team team(3, "3");
+    team.start(run_in(folder, "runs"));
+    ::unsetenv("FEDVAL_ON_RANK_LOSS");
+    for (int checkpoints = 0; checkpoints < 4; ++checkpoints) {
+      const ino_t before = identity_of(partial / "checkpoint");
+      team[0].until([&] { return identity_of(partial / "checkpoint") != before; });
+    }
+    REQUIRE(team[0].running());
+    team[1].send(signal);
+    for (const std::size_t rank : {0, 2}) {
+      const Finished ended = team[rank].wait();
+      CAPTURE(ended.err);
+      CHECK(ended.code == 0);
+      if (rank == 0) {
+        CHECK(contains(ended.err, "has not been heard of for 3 s"));
+        CHECK(contains(ended.err, "the others go on from the last checkpoint"));
+      }
+    }
+    check_same(folder / "runs/everything");
+    if (signal != SIGSTOP) continue;
+    team[1].send(SIGCONT);
+    CHECK(team[1].wait().code == 2);
+  }
+}
+
+TEST_CASE("launch says what ended a rank, and passes its code on") {
+  const Folder folder;
+  const Finished bad =
+      Process(folder, {"launch", "-n", "2", "--", "run", (folder / "none.toml").string()}).wait();
+  CAPTURE(bad.err);
+  CHECK(bad.code == 2);
+  CHECK(contains(bad.err, "none.toml"));
+  CHECK(harness(folder, "launch -n 0 -- run x.toml").code == 2);
+  CHECK(harness(folder, "launch -n 2").code == 2);
+
+  write_text(folder / "endless.toml", endless);
+  Process launched(folder, {"launch", "-n", "2", "--", "run", (folder / "endless.toml").string(), "--out",
+                            (folder / "runs").string(), "--threads", "1"});
+  launched.until([&] { return std::filesystem::exists(folder / "runs/.endless.partial/checkpoint"); });
+  launched.send(SIGTERM);
+  CHECK(launched.wait().code == 130);
+}
