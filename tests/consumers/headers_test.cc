@@ -15,8 +15,9 @@ const std::string strict =
     " -std=c++20 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I \"$FEDVAL\" "
     "-isystem /usr/include/eigen3 -isystem /usr/include/torch/csrc/api/include ";
 
-/// Headers that need LibTorch take long to compile: they are looked at alone, and left out of the two units.
-bool takes_long(const std::string& header) { return header == "fedval/tensor/torch.hpp"; }
+/// Headers that need LibTorch take long to compile: g++ looks at each alone; they are left out of the two
+/// units, and of clang's, to which some of LibTorch 1.13's own headers are no valid C++20.
+bool takes_long(const std::string& header) { return header.ends_with("/torch.hpp"); }
 
 void check_together(const std::string& compiler) {
   const Workshop shop;
@@ -32,10 +33,14 @@ void check_together(const std::string& compiler) {
 
 void check_alone(const std::string& compiler) {
   const Workshop shop;
+  std::string headers;
+  for (const std::string& header : lines_of("fedval/headers.txt"))
+    if (compiler == "g++" || !takes_long(header)) headers += header + "\n";
+  shop.write("headers", headers);
   // The header is read before an empty file. Two at a time; those that fail are named.
   const Finished finished = shop.run("xargs -P 2 -I {} sh -c '" + compiler + strict +
                                      "-fsyntax-only -x c++ -include {} /dev/null || { echo {} alone; exit 1; "
-                                     "}' < \"$FEDVAL/fedval/headers.txt\"\n");
+                                     "}' < headers\n");
   INFO(finished.output);
   CHECK(finished.code == 0);
 }
