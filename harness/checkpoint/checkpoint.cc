@@ -40,9 +40,25 @@ void write_checkpoint(const std::filesystem::path& path, std::string_view bytes)
   replace_file(path, {magic, as_bytes(std::uint64_t{bytes.size()}), bytes, as_bytes(checksum(bytes))});
 }
 
+std::filesystem::path previous_of(const std::filesystem::path& path) { return path.string() + ".previous"; }
+
+void keep_checkpoint(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return;
+  // A second name costs no room; where a file system has none, a copy does.
+  const std::filesystem::path draft = draft_of(previous_of(path));
+  discard(draft);
+  std::filesystem::create_hard_link(path, draft, error);
+  if (error) std::filesystem::copy_file(path, draft, error);
+  if (error) fail(previous_of(path).string(), ": cannot be made: ", error.message());
+  put_in_place(draft, previous_of(path));
+}
+
 void discard_checkpoint(const std::filesystem::path& path) {
-  discard(path);
-  discard(draft_of(path));
+  for (const std::filesystem::path& each : {path, previous_of(path)}) {
+    discard(each);
+    discard(draft_of(each));
+  }
 }
 
 std::string read_checkpoint(const std::filesystem::path& path) {
@@ -59,6 +75,20 @@ std::string read_checkpoint(const std::filesystem::path& path) {
   if (number_at<std::uint32_t>(all, all.size() - tail) != checksum(bytes))
     fail(path.string(), ": is damaged, its checksum does not agree");
   return std::string(bytes);
+}
+
+LastCheckpoint read_last_checkpoint(const std::filesystem::path& path) {
+  std::string complaint;
+  try {
+    return {read_checkpoint(path), ""};
+  } catch (const Error& error) {
+    complaint = error.what();
+  }
+  try {
+    return {read_checkpoint(previous_of(path)), complaint + "; the checkpoint before it is used"};
+  } catch (const Error&) {
+    fail(complaint);
+  }
 }
 
 }  // namespace fedval::harness

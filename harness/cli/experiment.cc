@@ -323,7 +323,10 @@ std::filesystem::path go_on(const std::filesystem::path& stopped, const Places& 
     folder.emplace(stopped);
     file = folder->path() / "config.toml";
     settings = read_text(file);
-    checkpoint = folder->checkpoint().value_or("");
+    if (std::optional<LastCheckpoint> last = folder->checkpoint()) {
+      if (!last->note.empty()) terminal.progress << "note: " << last->note << std::endl;
+      checkpoint = std::move(last->bytes);
+    }
   });
   settings = ranks.leading(settings);
   file = ranks.leading(file.string());

@@ -13,7 +13,6 @@
 
 #include "fedval/error.hpp"
 #include "fedval/version.hpp"
-#include "harness/checkpoint/checkpoint.hpp"
 #include "harness/instruction_set.hpp"
 
 namespace fedval::harness {
@@ -264,14 +263,17 @@ void RunFolder::rewind(const Lengths& lengths) {
 }
 
 void RunFolder::save(const std::string& checkpoint) {
+  keep_checkpoint(partial_ / "checkpoint");
   write_checkpoint(partial_ / "checkpoint", checkpoint);
   kept_ = true;
 }
 
-std::optional<std::string> RunFolder::checkpoint() const {
+std::optional<LastCheckpoint> RunFolder::checkpoint() const {
   const std::filesystem::path path = partial_ / "checkpoint";
-  if (std::error_code error; !std::filesystem::exists(path, error)) return std::nullopt;
-  return read_checkpoint(path);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !std::filesystem::exists(previous_of(path), error))
+    return std::nullopt;
+  return read_last_checkpoint(path);
 }
 
 std::filesystem::path RunFolder::finish(const Results& results) {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "harness/checkpoint/checkpoint.hpp"
 #include "harness/files/output_file.hpp"
 #include "harness/report/results.hpp"
 
@@ -53,10 +54,10 @@ class RunFolder {
   /// Throws away all that was appended, but for the header.
   void restart();
 
-  /// Replaces the checkpoint. Error when it cannot be written; the old one stays.
+  /// Replaces the checkpoint, the old one is kept. Error when it cannot be written; the old one stays.
   void save(const std::string& checkpoint);
-  /// The last checkpoint; nothing when there was none.
-  std::optional<std::string> checkpoint() const;
+  /// The last checkpoint that can be read; nothing when there was none.
+  std::optional<LastCheckpoint> checkpoint() const;
 
   /// Writes the summary, removes the checkpoint and gives the folder its name: NAME, or NAME-2, NAME-3, ...
   /// where that is taken.

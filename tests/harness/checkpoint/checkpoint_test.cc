@@ -97,6 +97,55 @@ TEST_CASE("every truncation, every flipped bit and anything behind the end is re
   CHECK_FALSE(refused(whole));
 }
 
+TEST_CASE("cut at every length, with any bit flipped or gone: the one before it is used, and it says so") {
+  const Folder folder;
+  const std::filesystem::path path = folder / "checkpoint";
+  write_checkpoint(path, "the first");
+  keep_checkpoint(path);
+  write_checkpoint(path, "the second");
+  CHECK(read_last_checkpoint(path).bytes == "the second");
+  CHECK(read_last_checkpoint(path).note.empty());
+  const test_files::Bytes whole = test_files::read(path);
+  const auto check_previous = [&] {
+    const LastCheckpoint last = read_last_checkpoint(path);
+    CHECK(last.bytes == "the first");
+    CHECK(last.note.starts_with(path.string() + ": "));
+    CHECK(last.note.ends_with("; the checkpoint before it is used"));
+  };
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    CAPTURE(length);
+    test_files::write(path, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)});
+    check_previous();
+  }
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    CAPTURE(bit);
+    test_files::Bytes damaged = whole;
+    damaged[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
+    test_files::write(path, damaged);
+    check_previous();
+  }
+  std::filesystem::remove(path);
+  check_previous();
+  test_files::write(previous_of(path), {1});
+  CHECK(complaint_of([&] { read_last_checkpoint(path); }) == path.string() + ": cannot be read");
+}
+
+TEST_CASE("what is kept is the checkpoint before, whatever was kept, and goes with it") {
+  const Folder folder;
+  const std::filesystem::path path = folder / "checkpoint";
+  keep_checkpoint(path);
+  CHECK(entries(folder) == 0);
+  for (const char* bytes : {"1", "2", "3"}) {
+    keep_checkpoint(path);
+    write_checkpoint(path, bytes);
+  }
+  CHECK(read_checkpoint(path) == "3");
+  CHECK(read_checkpoint(previous_of(path)) == "2");
+  CHECK(entries(folder) == 2);
+  discard_checkpoint(path);
+  CHECK(entries(folder) == 0);
+}
+
 TEST_CASE("no file, and a folder in its place") {
   const Folder folder;
   CHECK(contains(complaint_of([&] { read_checkpoint(folder / "none"); }), (folder / "none").string()));

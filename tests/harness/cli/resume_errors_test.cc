@@ -84,9 +84,10 @@ TEST_CASE("a folder that another program is at") {
   process.end();
 }
 
-TEST_CASE("a checkpoint with a flipped bit, cut off, empty, of something else") {
+TEST_CASE("a checkpoint with a flipped bit, cut off, empty, of something else, and none before it") {
   const Folder folder;
   const std::filesystem::path run = killed().copy_to(folder), checkpoint = run / "checkpoint";
+  std::filesystem::remove(run / "checkpoint.previous");
   const std::string whole = text_of(checkpoint);
   std::string damaged = whole;
   damaged[whole.size() / 2] ^= 1;

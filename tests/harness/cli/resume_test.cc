@@ -94,14 +94,45 @@ TEST_CASE("killed after every other checkpoint, and resumed with another number 
   run.finish();
 }
 
+TEST_CASE(
+    "a checkpoint that the disk has damaged: the one before it is used, with the same bits, and it says so") {
+  for (const std::string damage : {"cut", "flipped", "gone"}) {
+    CAPTURE(damage);
+    InParts run;
+    const std::filesystem::path checkpoint = run.partial() / "checkpoint";
+    {
+      Process process = run.start();
+      for (int checkpoints = 0; checkpoints < 4; ++checkpoints) {
+        const ino_t before = identity_of(checkpoint);
+        process.until([&] { return identity_of(checkpoint) != before; });
+      }
+      process.end();
+    }
+    REQUIRE(!run.done());
+    std::string bytes = text_of(checkpoint);
+    if (damage == "cut") bytes.resize(bytes.size() / 2);
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    if (damage == "gone")
+      std::filesystem::remove(checkpoint);
+    else
+      write_text(checkpoint, bytes);
+    const Finished resumed = run.start().wait();
+    CAPTURE(resumed.err);
+    CHECK(resumed.code == 0);
+    CHECK(test_files::contains(resumed.err, "; the checkpoint before it is used"));
+    run.finish();
+  }
+}
+
 TEST_CASE("killed at random moments, from the start of the program on") {
   constexpr std::uint64_t seed = 3;
   CAPTURE(seed);
   fedval::random::Stream draw(seed);
   InParts run;
-  for (int kill = 0; kill < 6 && !run.done(); ++kill) {
+  for (int kill = 0; kill < 20 && !run.done(); ++kill) {
     Process process = run.start();
-    std::this_thread::sleep_for(std::chrono::duration<double>(draw.uniform(0.1, 1) * undisturbed().seconds));
+    std::this_thread::sleep_for(
+        std::chrono::duration<double>(draw.uniform(0.05, 0.5) * undisturbed().seconds));
     process.end();
   }
   run.finish();
