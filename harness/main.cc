@@ -16,6 +16,7 @@
 #include "harness/cli/data_command.hpp"
 #include "harness/cli/dry_run.hpp"
 #include "harness/cli/experiment.hpp"
+#include "harness/cli/plan.hpp"
 #include "harness/config/settings.hpp"
 #include "harness/distributed/launch.hpp"
 #include "harness/distributed/ranks.hpp"
@@ -56,7 +57,9 @@ struct Options {
   std::optional<std::string> seed, threads, mirror;
   std::vector<std::string> launched;
   std::size_t ranks = 1;
-  bool dry = false, markdown = false;
+  std::vector<std::size_t> planned{1, 2, 3, 4};
+  double agents = 0, parameters = 0, link = 125;
+  bool dry = false, markdown = false, one_machine = false;
 
   Places places() const { return {data, runs}; }
   std::vector<Override> overrides() const {
@@ -120,6 +123,12 @@ void run_all(const std::vector<Settings>& experiments, const std::string& source
   }
 }
 
+void plan_all(const std::vector<Settings>& experiments, const Options& options) {
+  for (const Settings& settings : experiments)
+    print_plan(settings, options.places(), options.planned, options.link * 1e6, options.one_machine,
+               std::cout);
+}
+
 /// Calls work(terminal, ranks) as this process, or as one of the ranks that a launcher has started; `dry`:
 /// only as the leading one.
 template <class Work>
@@ -167,6 +176,31 @@ int run_command_line(int argc, char** argv) {
   launcher->add_option("-n", options.ranks, "How many")->required()->check(CLI::Range(1, 4096));
   launcher->add_option("command", options.launched, "run, quickstart or resume, with its options")
       ->required();
+  CLI::App* plan =
+      app.add_subcommand("plan", "Say what an experiment takes on several ranks: time, memory, traffic");
+  CLI::Option* agents =
+      plan->add_option("--agents", options.agents, "In place of a file: one round of so many agents")
+          ->check(CLI::Range(1.0, 1e9));
+  CLI::Option* parameters = plan->add_option("--parameters", options.parameters, "whose models are so large")
+                                ->check(CLI::Range(1.0, 1e15))
+                                ->needs(agents);
+  agents->needs(parameters);
+  plan->add_option("--ranks", options.planned, "How many, as 1,2,4")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  plan->add_option("--link", options.link, "MB a second that a rank can receive")
+      ->check(CLI::Range(1e-3, 1e9))
+      ->capture_default_str();
+  for (CLI::Option* of_a_file :
+       {plan->add_option("experiment", options.experiment, "The experiment's file"),
+        plan->add_option("--data", options.data, "As for run"),
+        plan->add_option("--set", options.changes, "KEY=VALUE in place of the file's, as training.rounds=5"),
+        plan->add_option("--threads", options.threads,
+                         "Agents trained side by side on a rank; 0: one a core"),
+        plan->add_flag("--one-machine", options.one_machine,
+                       "All ranks on this one, as `launch` starts them")})
+    of_a_file->excludes(agents);
   CLI::App* report = app.add_subcommand("report", "Write one HTML page about one run or several");
   report->add_option("runs", options.shown, "Run folders")->required();
   report->add_option("--out", options.page,
@@ -213,6 +247,12 @@ int run_command_line(int argc, char** argv) {
     with_ranks("resume", false, [&](const Terminal& terminal, Ranks& ranks) {
       resume_experiment(options.stopped, options.places(), options.overrides(), terminal, ranks);
     });
+  if (*plan && *agents)
+    print_plan(options.agents, options.parameters, options.planned, options.link * 1e6, std::cout);
+  else if (*plan && options.experiment.empty())
+    fedval::fail("plan needs an experiment's file, or --agents and --parameters");
+  else if (*plan)
+    plan_all(read_experiments(options.experiment, options.overrides()), options);
   if (*launcher) return launch(options.ranks, options.launched);
   if (*report) {
     const fs::path page = options.page.value_or(

@@ -54,12 +54,19 @@ Updates duplicate(const Situation& s, const AttackSettings&) {
   return {own_update(s).clone(), own_update(s).clone()};
 }
 
+/// The agent with the most samples among the others, the first of equals; the attacker where it is alone.
+std::size_t largest_other(std::span<const double> samples, std::size_t attacker) {
+  std::size_t largest = attacker;
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    if (i != attacker && (largest == attacker || samples[i] > samples[largest])) largest = i;
+  return largest;
+}
+
 Updates copy(const Situation& s, const AttackSettings& settings) {
-  const Upload* largest = nullptr;
-  for (const Upload& other : s.honest)
-    if (&other != &s.honest[s.attacker] && (largest == nullptr || other.samples > largest->samples))
-      largest = &other;
-  return largest != nullptr ? Updates{largest->update.clone()} : zero(s, settings);
+  std::vector<double> samples;
+  for (const Upload& each : s.honest) samples.push_back(each.samples);
+  const std::size_t largest = largest_other(samples, s.attacker);
+  return largest != s.attacker ? Updates{s.honest[largest].update.clone()} : zero(s, settings);
 }
 
 Updates sybil(const Situation& s, const AttackSettings& settings) { return sybils(s, settings, 0.94); }
@@ -158,6 +165,12 @@ ClientId alias_of(const ClientId& attacker, std::size_t number) {
 }
 
 ClientId owner_of(const ClientId& name) { return name.text().substr(0, name.text().find('-')); }
+
+std::vector<std::size_t> read_by(std::string_view kind, std::span<const double> samples,
+                                 std::size_t attacker) {
+  if (find(kind).updates != copy) return {attacker};
+  return {attacker, largest_other(samples, attacker)};
+}
 
 std::vector<Upload> forge(std::string_view kind, const Situation& situation, const AttackSettings& settings) {
   const Upload& own = situation.honest[situation.attacker];

@@ -68,13 +68,18 @@ ClientId owner_of(const ClientId& name);
 
 /// What an attacker knows when it has to send something.
 struct Situation {
-  std::span<const Upload> honest;  ///< what everyone would send, itself included; none is empty
+  std::span<const Upload> honest;  ///< what everyone would send, itself included; the updates of those only
+                                   ///< that read_by() names, the others are undefined
   std::size_t attacker = 0;        ///< its place there
   at::Tensor poisoned = {};        ///< what training on poison_of() gave; undefined where that is {}
   at::Tensor last_update = {};     ///< of the server's parameters; undefined in the first round
   const FlatNetwork& network;
   random::Key draws = {};  ///< of this attack in this round alone
 };
+
+/// Whose honest updates it takes to attack in this way: the attacker's own first.
+std::vector<std::size_t> read_by(std::string_view kind, std::span<const double> samples,
+                                 std::size_t attacker);
 
 /// What the attacker sends: one upload under its own name, or others after it under aliases, from number 2.
 /// The updates are tensors of their own. O(D), sybil O(identities D). Error for an unknown kind.

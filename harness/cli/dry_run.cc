@@ -1,25 +1,14 @@
 #include "harness/cli/dry_run.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 
 #include "harness/blackbox/runs.hpp"
+#include "harness/cli/peak_memory.hpp"
 #include "harness/partition/picture.hpp"
 #include "harness/report/table.hpp"
 #include "harness/report/wording.hpp"
 
 namespace fedval::harness {
-
-namespace {
-
-double peak_memory_mib() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts KiB
-}
-
-}  // namespace
 
 void dry_run(const Settings& asked, const Places& places, std::ostream& out) {
   Laboratory laboratory(asked, places);
@@ -43,11 +32,12 @@ void dry_run(const Settings& asked, const Places& places, std::ostream& out) {
                         static_cast<double>(federation.dimension() + federation.buffers()) * sizeof(float) /
                         1048576;
 
+  const double program = peak_memory() / 1048576;
   out << "\nAbout " << duration(training + testing) << ": " << steps << " steps at "
       << fixed(1 / pace.seconds_a_step, 1) << " a second (" << duration(training) << "), and up to " << tests
       << " tests of " << federation.test_samples() << " examples (" << duration(testing)
       << "), if everyone ends with a model of its own.\n"
-      << "About " << fixed(peak_memory_mib() + states, 0) << " MiB of memory: " << fixed(peak_memory_mib(), 0)
+      << "About " << fixed(program + states, 0) << " MiB of memory: " << fixed(program, 0)
       << " for the program, the data and " << laboratory.workers.count() << " networks at work, "
       << fixed(states, 0) << " for the agents' models and updates.\n"
       << (std::ranges::any_of(settings.methods.run, distils)

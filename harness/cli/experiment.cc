@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "fedval/error.hpp"
 #include "fedval/version.hpp"
 #include "harness/blackbox/runs.hpp"
+#include "harness/cli/peak_memory.hpp"
 #include "harness/data/text_file.hpp"
 #include "harness/federation/coalition_cache.hpp"
 #include "harness/federation/coalition_training.hpp"
@@ -22,6 +24,7 @@
 #include "harness/method/readers.hpp"
 #include "harness/report/progress.hpp"
 #include "harness/report/run_folder.hpp"
+#include "harness/report/table.hpp"
 #include "harness/report/tables.hpp"
 
 // Weak: another matrix library than OpenBLAS has no such function.
@@ -61,7 +64,8 @@ class Experiment {
         terminal_(terminal),
         ranks_(ranks),
         standalone_(std::in_place, laboratory.federation),
-        digest_(digest_of(laboratory.data)) {
+        digest_(digest_of(laboratory.data)),
+        received_before_(ranks.received()) {
     ranks.check_same(to_toml(what_decides(laboratory.settings)), "settings");
     ranks.check_same(std::to_string(digest_), "data");
     ranks.check_same(build(), "builds of fedval, LibTorch or the compiler");
@@ -99,6 +103,7 @@ class Experiment {
       for (std::size_t method = results_.size(); method < methods().size(); ++method)
         run(methods()[method], progress);
     }
+    say_what_it_took();
     if (folder_ == nullptr) return {};
     const Results results = everything();
     print_tables(terminal_.out, results);
@@ -118,6 +123,25 @@ class Experiment {
     for (std::size_t method = results_.size(); method < methods().size(); ++method)
       steps += federation.steps(method == results_.size() && run_ ? run_->rounds() : 0, rounds(), false);
     return steps;
+  }
+
+  /// Of several ranks: what `harness plan` tells before.
+  void say_what_it_took() {
+    if (ranks_.count() == 1) return;
+    std::vector<double> received(ranks_.count(),
+                                 static_cast<double>(ranks_.received() - received_before_) / 1048576),
+        memory(ranks_.count(), peak_memory() / 1048576);
+    std::vector<std::size_t> each(ranks_.count());
+    std::iota(each.begin(), each.end(), std::size_t{0});
+    ranks_.share(received, each);
+    ranks_.share(memory, each);
+    const auto list = [](const std::vector<double>& values, int digits) {
+      std::string text;
+      for (const double value : values) text += (text.empty() ? "" : ", ") + fixed(value, digits);
+      return text;
+    };
+    terminal_.progress << "ranks: " << ranks_.count() << "; received: " << list(received, 3)
+                       << " MiB; memory at most: " << list(memory, 0) << " MiB" << std::endl;
   }
 
   void train_alone(Progress& progress) {
@@ -174,13 +198,16 @@ class Experiment {
   void after_round(std::size_t round, const std::string& what) {
     const bool stop = ranks_.any(terminal_.stop && *terminal_.stop);
     const std::size_t every = laboratory_.settings.checkpoint.every;
-    if (folder_ != nullptr && (stop || (every > 0 && round % every == 0))) save();
+    if (stop || (every > 0 && round % every == 0)) save();
     if (stop)
       throw Stopped("stopped after round " + std::to_string(round) + " of " + what +
                     (folder_ != nullptr ? "; to go on: harness resume " + folder_->path().string() : ""));
   }
 
   void save() {
+    if (standalone_) standalone_->collect();
+    if (run_) run_->collect();
+    if (folder_ == nullptr) return;
     lengths_ = folder_->sync();
     Archive archive;
     fields(archive);
@@ -292,13 +319,10 @@ class Experiment {
   std::vector<RunResult> results_;  // of the methods that are done
   std::unique_ptr<MethodRun> run_;  // of the next one, once it has begun
   RunFolder::Lengths lengths_;
+  std::size_t received_before_ = 0;  // by the experiments of a sweep before this one
   double seconds_before_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-}  // namespace
-
-namespace {
 
 /// From the beginning; `partial`: where the leading rank keeps it, once that is known.
 std::filesystem::path begin(const Settings& settings, const Places& places, const Terminal& terminal,

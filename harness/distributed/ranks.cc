@@ -4,356 +4,23 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
-#include <netdb.h>
-#include <openssl/evp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <iostream>
 #include <numeric>
-#include <sstream>
-#include <thread>
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#include <utility>
 
 #include "fedval/error.hpp"
-#include "harness/distributed/pulse.hpp"
-#include "harness/distributed/store.hpp"
+#include "harness/distributed/group.hpp"
 
 namespace fedval::harness {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
-
-/// The prefix of every key: nobody who does not know the secret, or takes part in another run, finds the
-/// others.
-std::string prefix_of(const Rendezvous& r) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  const std::string salted = "fedval, " + std::to_string(r.ranks) + " ranks: " + r.secret;
-  if (EVP_Digest(salted.data(), salted.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1)
-    fail("SHA-256 is not available");
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string hex;
-  for (unsigned i = 0; i < length; ++i) {
-    hex += digits[digest[i] >> 4];
-    hex += digits[digest[i] & 15];
-  }
-  return hex;
+std::size_t bytes_of(std::span<const std::int64_t> bounds, std::size_t rank, std::size_t entry) {
+  return static_cast<std::size_t>(bounds[rank + 1] - bounds[rank]) * entry;
 }
-
-std::string host() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown host";
-}
-
-std::string where(const Rendezvous& r) { return r.address + ":" + std::to_string(r.port); }
-
-c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
-  c10d::TCPStoreOptions options;
-  options.port = r.port;
-  options.isServer = serves;
-  options.waitWorkers =
-      false;  // it would count whoever connects; who belongs here is settled under the prefix
-  options.timeout = r.patience;
-  try {
-    return c10::make_intrusive<c10d::TCPStore>(r.address, options);
-  } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
-    if (serves)
-      fail("rank 0 cannot listen at ", where(r), ": the port is taken, or the address not this machine's");
-    fail("rank 0 is not at ", where(r), ": no answer within ", r.patience.count(), " s");
-  }
-}
-
-/// The address of this machine from which rank 0 is reached: the others can reach it there. No packet is
-/// sent.
-std::string own_address(const Rendezvous& r) {
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_DGRAM;
-  std::string address;
-  if (::getaddrinfo(r.address.c_str(), std::to_string(r.port).c_str(), &hints, &found) == 0) {
-    const int probe = ::socket(found->ai_family, SOCK_DGRAM, 0);
-    sockaddr_storage own{};
-    socklen_t size = sizeof own;
-    auto* const any = reinterpret_cast<sockaddr*>(&own);
-    std::array<char, NI_MAXHOST> host{};
-    if (probe >= 0 && ::connect(probe, found->ai_addr, found->ai_addrlen) == 0 &&
-        ::getsockname(probe, any, &size) == 0 &&
-        ::getnameinfo(any, size, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) == 0)
-      address = host.data();
-    if (probe >= 0) ::close(probe);
-    ::freeaddrinfo(found);
-  }
-  if (address.empty()) fail("MASTER_ADDR is \"", r.address, "\", to which this machine has no way");
-  return address;
-}
-
-std::shared_ptr<gloo::transport::Device> device_for(const Rendezvous& r) {
-  const std::string address = r.interface.empty() ? own_address(r) : "";
-  try {
-    return address.empty() ? c10d::ProcessGroupGloo::createDeviceForInterface(r.interface)
-                           : c10d::ProcessGroupGloo::createDeviceForHostname(address);
-  } catch (const std::exception&) {
-    if (!address.empty()) fail("Gloo cannot use this machine's address ", address);
-    fail("FEDVAL_INTERFACE is \"", r.interface, "\": no such network interface with an address");
-  }
-}
-
-/// What one receiver waits for at a time: the patience is for that much, not for a whole model.
-constexpr std::int64_t slice_bytes = 16 << 20;
 
 }  // namespace
-
-class Ranks::Group {
- public:
-  explicit Group(const Rendezvous& r)
-      : rendezvous_(r),
-        device_(device_for(r)),  // before the others know of this rank: it may fail
-        everyone_(connect(r, r.rank == 0)),
-        prefix_(prefix_of(r)),
-        store_(of_generation(everyone_)),
-        names_(meet_all()) {
-    form();
-  }
-
-  ~Group() {
-    if (finished_) return;
-    try {
-      Pulse::leave(*store_, names_[rendezvous_.rank], why_.empty() ? "it was stopped" : why_);
-      linger();
-    } catch (const std::exception&) {  // the others have gone, or the store has
-    }
-  }
-
-  const Rendezvous& rendezvous() const { return rendezvous_; }
-  const std::string& name(std::size_t rank) const { return names_[rank]; }
-  /// Ranks on this machine.
-  std::size_t beside() const { return beside_; }
-  void abandon(const std::string& why) { why_ = why.substr(0, why.find('\n')); }
-
-  /// One step of Gloo's, for which all meet. Everything that goes wrong is a rank's, and named.
-  template <class Step>
-  void exchange(Step&& step) {
-    try {
-      meet();
-      step(*gloo_);
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      explain(error);
-    }
-  }
-
-  /// Everyone's tensor, all of one shape and type, in the order of the ranks.
-  std::vector<at::Tensor> gather(const at::Tensor& own) {
-    std::vector<std::vector<at::Tensor>> all(1);
-    for (std::size_t rank = 0; rank < names_.size(); ++rank) all[0].push_back(at::empty_like(own));
-    std::vector<at::Tensor> mine{own};
-    exchange([&](c10d::ProcessGroupGloo& gloo) { gloo.allgather(all, mine)->wait(); });
-    return all[0];
-  }
-
-  /// tensors[i], contiguous, of rank owners[i] to all.
-  void broadcast(const std::vector<at::Tensor>& tensors, std::span<const std::size_t> owners) {
-    exchange([&](c10d::ProcessGroupGloo& gloo) {
-      for (std::size_t i = 0; i < tensors.size(); ++i) {
-        const at::Tensor flat = tensors[i].view({-1});
-        const std::int64_t slice = slice_bytes / flat.element_size();
-        c10d::BroadcastOptions options;
-        options.rootRank = static_cast<std::int64_t>(owners[i]);
-        for (std::int64_t begin = 0; begin < flat.numel(); begin += slice) {
-          std::vector<at::Tensor> one{flat.narrow(0, begin, std::min(slice, flat.numel() - begin))};
-          gloo.broadcast(one, options)->wait();
-        }
-      }
-    });
-  }
-
-  bool lost_one() const { return rendezvous_.goes_on && pulse_->lost_one(); }
-
-  /// Every rank that is still there says so to the next generation; rank 0 waits for all but the lost one,
-  /// and a while for others that are lost with it, and says who belongs to it.
-  void reform() {
-    ++generation_;
-    const c10::intrusive_ptr<c10d::Store> next = of_generation(everyone_);
-    std::vector<std::size_t> members;
-    try {
-      members = members_of(*next);
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      explain(error);
-    }
-    const auto place = std::ranges::find(members, rendezvous_.rank);
-    if (place == members.end()) fail("this rank was taken for lost, and the others have gone on without it");
-    std::vector<std::string> names;
-    for (const std::size_t rank : members) names.push_back(names_[rank]);
-    gloo_.reset();
-    pulse_.reset();
-    names_ = std::move(names);
-    rendezvous_.rank = static_cast<std::size_t>(place - members.begin());
-    rendezvous_.ranks = members.size();
-    store_ = next;
-    meetings_ = 0;
-    form();
-  }
-
-  void finish() {
-    exchange([](c10d::ProcessGroupGloo&) {});
-    finished_ = true;
-    try {
-      linger();
-    } catch (const std::exception&) {  // rank 0 had no more time
-    }
-  }
-
- private:
-  /// The keys of this secret, and of this generation of ranks.
-  c10::intrusive_ptr<c10d::Store> of_generation(c10::intrusive_ptr<c10d::Store> store) const {
-    return c10::make_intrusive<c10d::PrefixStore>(prefix_ + "/" + std::to_string(generation_),
-                                                  std::move(store));
-  }
-
-  /// The ranks as they are numbered now begin to watch one another and to exchange data.
-  void form() {
-    const Rendezvous& r = rendezvous_;
-    pulse_ = std::make_unique<Pulse>(of_generation(connect(r, false)), r.rank, names_, r.patience,
-                                     [name = names_[r.rank]](const std::string& why) {
-                                       std::cerr << "harness: " << name << ": " << why << std::endl;
-                                       ::_exit(2);
-                                     });
-    auto options = c10d::ProcessGroupGloo::Options::create(r.patience);
-    options->devices.push_back(device_);
-    try {
-      gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(
-          c10::make_intrusive<c10d::PrefixStore>("gloo", store_), static_cast<int>(r.rank),
-          static_cast<int>(r.ranks), options);
-    } catch (const std::exception& error) {
-      explain(error);
-    }
-  }
-
-  /// All are here, and all are still there. Nobody can run ahead: the next meeting counts on.
-  void meet() {
-    ++meetings_;
-    const auto all = static_cast<std::int64_t>(rendezvous_.ranks * meetings_);
-    milliseconds pause(0);
-    for (std::int64_t here = store_->add("meetings", 1); here < all; here = store_->add("meetings", 0)) {
-      pulse_->check();
-      std::this_thread::sleep_for(pause);
-      pause = std::min(pause + milliseconds(1), milliseconds(20));
-    }
-  }
-
-  /// Names of all ranks, once all are there.
-  std::vector<std::string> meet_all() {
-    try {
-      const std::string mine = std::to_string(rendezvous_.rank);
-      if (store_->add("claim/" + mine, 1) > 1)
-        fail("rank ", mine, " is there already: two processes have that number");
-      store_->set("host/" + mine, bytes_of(host()));
-      store_->set("process/" + mine, bytes_of(std::to_string(::getpid())));
-      // Rank 0 takes the store with it: the others find out who is missing before that.
-      const auto latest =
-          Clock::now() + rendezvous_.patience + std::chrono::seconds(rendezvous_.rank == 0 ? 2 : 0);
-      std::string missing = missing_ranks();
-      for (; !missing.empty() && Clock::now() < latest; missing = missing_ranks())
-        std::this_thread::sleep_for(milliseconds(20));
-      if (!missing.empty())
-        fail(missing, " did not join at ", where(rendezvous_), " within ", rendezvous_.patience.count(),
-             " s: not started, with another FEDVAL_SECRET or number of ranks, or cut off");
-      std::vector<std::string> names;
-      for (std::size_t rank = 0; rank < rendezvous_.ranks; ++rank) {
-        const std::string number = std::to_string(rank), theirs = text_of(store_->get("host/" + number));
-        names.push_back("rank " + number + " (" + theirs + ", process " +
-                        text_of(store_->get("process/" + number)) + ")");
-        if (theirs == host() && rank != rendezvous_.rank) ++beside_;
-      }
-      return names;
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
-      fail("rank 0 at ", where(rendezvous_), " has gone while the ranks met; it says why");
-    }
-  }
-
-  std::string missing_ranks() {
-    std::string missing;
-    for (std::size_t rank = 0; rank < rendezvous_.ranks; ++rank)
-      if (!store_->check({"process/" + std::to_string(rank)}))
-        missing += (missing.empty() ? "rank " : ", rank ") + std::to_string(rank);
-    return missing;
-  }
-
-  std::vector<std::size_t> members_of(c10d::Store& next) {
-    const auto here = [](std::size_t rank) { return "here/" + std::to_string(rank); };
-    const auto latest = Clock::now() + 2 * rendezvous_.patience;
-    const auto wait_for = [&](const auto& done) {
-      while (!done() && Clock::now() < latest) std::this_thread::sleep_for(milliseconds(20));
-    };
-    next.set(here(rendezvous_.rank), bytes_of(""));
-    std::vector<std::size_t> members;
-    if (rendezvous_.rank == 0) {
-      wait_for([&] {
-        members.clear();
-        for (std::size_t rank = 0; rank < names_.size(); ++rank)
-          if (next.check({here(rank)})) members.push_back(rank);
-        return members.size() + 1 >= names_.size();
-      });
-      std::string list;
-      for (const std::size_t rank : members) list += std::to_string(rank) + " ";
-      next.set("members", bytes_of(list));
-      return members;
-    }
-    wait_for([&] { return next.check({"members"}); });
-    if (!next.check({"members"})) fail(names_.front(), " does not go on");
-    std::istringstream list(text_of(next.get("members")));
-    for (std::size_t rank; list >> rank;) members.push_back(rank);
-    return members;
-  }
-
-  /// The reason behind an error of c10d's, whose own words name no rank: somebody has left, or soon will be
-  /// found to have.
-  [[noreturn]] void explain(const std::exception& error) {
-    const auto latest = Clock::now() + rendezvous_.patience + std::chrono::seconds(3);
-    while (Clock::now() < latest) {
-      pulse_->check();
-      std::this_thread::sleep_for(milliseconds(20));
-    }
-    const std::string said = error.what();
-    fail("the ranks lost contact: ", said.substr(0, said.find('\n')));
-  }
-
-  /// Rank 0 holds the store: it goes last, or the others would not learn why.
-  void linger() {
-    if (rendezvous_.rank != 0) {
-      store_->add("gone", 1);
-      return;
-    }
-    const auto latest = Clock::now() + std::chrono::seconds(3);
-    while (store_->add("gone", 0) + 1 < static_cast<std::int64_t>(rendezvous_.ranks) && Clock::now() < latest)
-      std::this_thread::sleep_for(milliseconds(10));
-  }
-
-  Rendezvous rendezvous_;
-  std::shared_ptr<gloo::transport::Device> device_;
-  c10::intrusive_ptr<c10d::Store> everyone_;
-  std::string prefix_;
-  std::size_t generation_ = 0, beside_ = 1, meetings_ = 0;
-  c10::intrusive_ptr<c10d::Store> store_;  // of this generation
-  std::vector<std::string> names_;
-  std::unique_ptr<Pulse> pulse_;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
-  bool finished_ = false;
-  std::string why_;
-};
 
 Ranks::Ranks() = default;
 
@@ -396,12 +63,113 @@ void Ranks::share(std::vector<at::Tensor>& tensors, std::span<const std::size_t>
   group_->broadcast(tensors, owners);
 }
 
+void Ranks::collect(std::vector<at::Tensor>& tensors, std::span<const std::size_t> owners,
+                    const at::Tensor& like) {
+  if (!group_) return;
+  std::vector<Group::Parcel> parcels;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (leads() && owners[i] != rank_) tensors[i] = at::empty_like(like);
+    parcels.push_back({tensors[i], owners[i], 0, like.nbytes()});
+  }
+  group_->send(parcels);
+}
+
 void Ranks::share(std::vector<double>& values, std::span<const std::size_t> owners) {
   if (!group_ || values.empty()) return;
-  const auto size = static_cast<std::int64_t>(values.size());
-  const auto all = group_->gather(at::from_blob(values.data(), {size}, at::kDouble));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = all[owners[i]].data_ptr<double>()[i];
+  // Those of each rank one after the other; from each they are told once.
+  std::vector<std::vector<double>> packed(count_);
+  for (std::size_t i = 0; i < values.size(); ++i) packed[owners[i]].push_back(values[i]);
+  std::vector<at::Tensor> tensors;
+  std::vector<std::size_t> senders;
+  for (std::size_t rank = 0; rank < count_; ++rank) {
+    if (packed[rank].empty()) continue;
+    const auto size = static_cast<std::int64_t>(packed[rank].size());
+    tensors.push_back(at::from_blob(packed[rank].data(), {size}, at::kDouble));
+    senders.push_back(rank);
+  }
+  group_->broadcast(tensors, senders);
+  std::vector<std::size_t> next(count_);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = packed[owners[i]][next[owners[i]]++];
 }
+
+void Ranks::share(std::vector<std::string>& texts, std::span<const std::size_t> owners) {
+  if (!group_) return;
+  std::vector<double> lengths;
+  for (const std::string& text : texts) lengths.push_back(static_cast<double>(text.size()));
+  share(lengths, owners);
+  std::vector<at::Tensor> bytes;
+  std::vector<std::size_t> senders, places;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (lengths[i] == 0) texts[i].clear();
+    if (lengths[i] == 0) continue;
+    bytes.push_back(at::empty({static_cast<std::int64_t>(lengths[i])}, at::kByte));
+    if (owners[i] == rank_) std::memcpy(bytes.back().data_ptr(), texts[i].data(), texts[i].size());
+    senders.push_back(owners[i]);
+    places.push_back(i);
+  }
+  if (bytes.empty()) return;
+  group_->broadcast(bytes, senders);
+  for (std::size_t k = 0; k < bytes.size(); ++k)
+    texts[places[k]].assign(static_cast<const char*>(bytes[k].data_ptr()),
+                            static_cast<std::size_t>(bytes[k].numel()));
+}
+
+std::vector<at::Tensor> Ranks::cut(const std::vector<at::Tensor>& wholes, std::span<const std::size_t> owners,
+                                   std::span<const std::int64_t> bounds, const at::Tensor& like) {
+  const auto run = [&](const at::Tensor& whole, std::size_t rank) {
+    return whole.narrow(0, bounds[rank], bounds[rank + 1] - bounds[rank]);
+  };
+  std::vector<at::Tensor> own;
+  std::vector<Group::Parcel> parcels;
+  for (std::size_t i = 0; i < wholes.size(); ++i) {
+    const bool here = owners[i] == rank_;
+    own.push_back(here ? run(wholes[i], rank_).clone()
+                       : at::empty({bounds[rank_ + 1] - bounds[rank_]}, like.options()));
+    for (std::size_t rank = 0; rank < count_; ++rank)
+      parcels.push_back({here ? run(wholes[i], rank) : own.back(), owners[i], rank,
+                         bytes_of(bounds, rank, like.element_size())});
+  }
+  if (group_) group_->send(parcels);
+  return own;
+}
+
+at::Tensor Ranks::join(const at::Tensor& own, std::span<const std::int64_t> bounds, std::size_t to) {
+  at::Tensor whole;
+  if (to == rank_) whole = at::empty({bounds.back()}, own.options());
+  std::vector<Group::Parcel> parcels;
+  for (std::size_t rank = 0; rank < count_; ++rank) {
+    const std::int64_t size = bounds[rank + 1] - bounds[rank];
+    const at::Tensor run = to == rank_ ? whole.narrow(0, bounds[rank], size) : own;
+    if (to == rank_ && rank == rank_) run.copy_(own);
+    parcels.push_back({run, rank, to, bytes_of(bounds, rank, own.element_size())});
+  }
+  if (group_) group_->send(parcels);
+  return whole;
+}
+
+void Ranks::complete(const at::Tensor& whole, std::span<const std::int64_t> bounds) {
+  if (!group_) return;
+  std::vector<at::Tensor> runs;
+  std::vector<std::size_t> owners;
+  for (std::size_t rank = 0; rank < count_; ++rank) {
+    runs.push_back(whole.narrow(0, bounds[rank], bounds[rank + 1] - bounds[rank]));
+    owners.push_back(rank);
+  }
+  group_->broadcast(runs, owners);
+}
+
+void Ranks::in_turn(std::span<double> total, const std::function<void()>& add) {
+  if (!group_) return add();
+  const at::Tensor sum = at::from_blob(total.data(), {static_cast<std::int64_t>(total.size())}, at::kDouble);
+  for (std::size_t rank = 0; rank < count_; ++rank) {
+    if (rank == rank_) add();
+    if (rank + 1 < count_) group_->send({{sum, rank, rank + 1, sum.nbytes()}});
+  }
+  const std::vector<std::size_t> last{count_ - 1};
+  group_->broadcast({sum}, last);
+}
+
+std::size_t Ranks::received() const { return group_ ? group_->received() : 0; }
 
 std::vector<std::string> Ranks::texts(const std::string& own) {
   if (!group_) return {own};

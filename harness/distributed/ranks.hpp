@@ -2,9 +2,10 @@
 // Gloo for the data. Every rank runs the same program on the same settings; what can be done apart is done by
 // one rank each, and told to all:
 //
-//   owners(costs) -> each rank computes what it owns -> share(): every rank has everything
+//   owners(costs) -> each rank computes what it owns -> share(): every rank has it
+//                                                    -> cut():   every rank has a run of it (sliced.hpp)
 //
-// so that all hold the same bits, which are those of a single process. One rank leads: it alone writes files
+// with the same bits as in a single process. One rank leads: it alone writes files
 // and speaks. Nothing is encrypted, and whoever can reach the port can falsify a run: a trusted network or a
 // tunnel is assumed. Who does not know the secret cannot join.
 #pragma once
@@ -48,8 +49,24 @@ class Ranks {
   /// tensors[i] of rank owners[i] becomes everyone's. `like`: shape and type of those that are not here yet.
   /// sum over i of bytes(tensors[i]) received by every rank.
   void share(std::vector<at::Tensor>& tensors, std::span<const std::size_t> owners, const at::Tensor& like);
-  /// The same of numbers.
+  /// The same, to the leading rank alone.
+  void collect(std::vector<at::Tensor>& tensors, std::span<const std::size_t> owners, const at::Tensor& like);
+  /// The same as share() of numbers.
   void share(std::vector<double>& values, std::span<const std::size_t> owners);
+  /// And of texts.
+  void share(std::vector<std::string>& texts, std::span<const std::size_t> owners);
+
+  /// The run of rank r of a vector is [bounds[r], bounds[r + 1]). wholes[i], flat, is with rank owners[i];
+  /// every rank gets its own run of it. `like`: type of those that are elsewhere.
+  std::vector<at::Tensor> cut(const std::vector<at::Tensor>& wholes, std::span<const std::size_t> owners,
+                              std::span<const std::int64_t> bounds, const at::Tensor& like);
+  /// The vector of which every rank has its own run, on rank `to`; undefined on the others.
+  at::Tensor join(const at::Tensor& own, std::span<const std::int64_t> bounds, std::size_t to);
+  /// The runs of the other ranks come into a vector of which every rank has written its own.
+  void complete(const at::Tensor& whole, std::span<const std::int64_t> bounds);
+  /// add() adds to `total`, on rank 0 first, on the last rank last; all have the last one's total then.
+  void in_turn(std::span<double> total, const std::function<void()>& add);
+
   /// The leading rank's text.
   std::string leading(const std::string& own);
   /// Whether it is so on any rank.
@@ -57,6 +74,9 @@ class Ranks {
 
   /// Error that names the first rank whose text differs from the leading rank's: what = "settings", "data".
   void check_same(const std::string& text, const std::string& what);
+
+  /// Bytes of vectors, numbers and texts that came from other ranks so far.
+  std::size_t received() const;
 
   /// Whether the last Error came of a rank that is lost, and the others are to go on without it.
   bool lost_one() const;

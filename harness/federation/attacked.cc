@@ -8,19 +8,28 @@ std::vector<Upload> attacked(const Federation& federation, const Arrived& arrive
                              const at::Tensor& last_update, std::size_t round, const std::string& kind,
                              std::size_t agent) {
   const ClientId& id = federation.agents()[agent].id;
-  const auto own = std::ranges::find(arrived.honest, id, &Upload::id);
+  const auto own = std::ranges::find(arrived.honest, id, &Sent::id);
   if (own == arrived.honest.end()) return {};
+  std::vector<Upload> honest;
+  std::vector<double> samples;
+  for (const Sent& each : arrived.honest) {
+    honest.push_back({each.id, {}, each.samples});
+    samples.push_back(each.samples);
+  }
+  const auto place = static_cast<std::size_t>(own - arrived.honest.begin());
+  for (const std::size_t i : read_by(kind, samples, place))
+    honest[i].update = arrived.honest[i].update.joined();
   constexpr std::uint64_t tag = 0x6174;  // "at": apart from every other use of the seed
   const auto number =
       static_cast<std::uint64_t>(std::ranges::find(attack_kinds(), kind) - attack_kinds().begin());
-  Situation situation{.honest = arrived.honest,
-                      .attacker = static_cast<std::size_t>(own - arrived.honest.begin()),
+  Situation situation{.honest = honest,
+                      .attacker = place,
                       .last_update = last_update,
                       .network = federation.network(),
                       .draws = {federation.settings().seed,
                                 (tag << 48) | (number << 40) | (std::uint64_t{agent} << 20) | round}};
   if (const Poison poison = poison_of(kind); poison != Poison{})
-    situation.poisoned = arrived.poisoned.at({agent, poison});
+    situation.poisoned = arrived.poisoned.at({agent, poison}).joined();
   return forge(kind, situation, federation.settings().attack);
 }
 

@@ -18,8 +18,8 @@ namespace fedval::harness {
 /// What came back from the agents, the updates that cannot be used left out.
 struct Arrived {
   std::vector<Federation::Task> tasks;
-  std::vector<Upload> honest;                                     ///< what training gave, in their order
-  std::map<std::pair<std::size_t, Poison>, at::Tensor> poisoned;  ///< what it gave attackers, by agent
+  std::vector<Sent> honest;                                   ///< what training gave, in their order
+  std::map<std::pair<std::size_t, Poison>, Sliced> poisoned;  ///< what it gave attackers, by agent
   std::map<ClientId, at::Tensor> buffers;
 };
 

@@ -61,6 +61,9 @@ Federation::Federation(const Settings& settings, const Dataset& data, const Shar
     for (const std::size_t index : shard) labels.insert(data.train.labels[index]);
     agents_.push_back({agents_.size() + 1, shard, labels.size()});
   }
+  std::vector<std::size_t> sizes;
+  for (const Agent& agent : agents_) sizes.push_back(agent.shard.size());
+  keepers_ = ranks_.owners(sizes);
   check_attackers(settings.attack, agents_.size());
   for (std::size_t worker = 0; worker < workers.count(); ++worker)
     networks_.push_back(make_network(settings.model, data.shape, data.classes, settings.seed));
@@ -91,9 +94,8 @@ std::size_t Federation::steps(std::size_t begin, std::size_t end, bool alone) co
   return steps;
 }
 
-std::vector<std::size_t> Federation::for_each(std::span<const std::size_t> costs,
-                                              const std::function<void(std::size_t, std::size_t)>& body) {
-  const std::vector<std::size_t> owners = ranks_.owners(costs);
+void Federation::for_each(std::span<const std::size_t> costs, std::span<const std::size_t> owners,
+                          const std::function<void(std::size_t, std::size_t)>& body) {
   std::vector<std::size_t> own;
   for (std::size_t task = 0; task < costs.size(); ++task)
     if (owners[task] == ranks_.rank()) own.push_back(task);
@@ -102,16 +104,27 @@ std::vector<std::size_t> Federation::for_each(std::span<const std::size_t> costs
   ranks_.together([&] {
     workers_.for_each(own.size(), [&](std::size_t place, std::size_t worker) { body(own[place], worker); });
   });
-  return owners;
 }
 
-std::vector<at::Tensor> Federation::train_all(const std::vector<Task>& tasks, std::size_t round,
-                                              std::atomic<std::size_t>& counter) {
+std::vector<std::size_t> Federation::steps_of_each(const std::vector<Task>& tasks) const {
   std::vector<std::size_t> steps;
   for (const Task& task : tasks)
     steps.push_back(steps_of(settings_.training, shard_of(task).size(), task.who.share));
+  return steps;
+}
+
+std::vector<std::size_t> Federation::keepers(const std::vector<Task>& tasks) const {
+  std::vector<std::size_t> ranks;
+  for (const Task& task : tasks) ranks.push_back(keepers_[task.who.agent]);
+  return ranks;
+}
+
+std::vector<at::Tensor> Federation::train_apart(const std::vector<Task>& tasks,
+                                                std::span<const std::size_t> owners, std::size_t round,
+                                                std::atomic<std::size_t>& counter) {
+  const std::vector<std::size_t> steps = steps_of_each(tasks);
   std::vector<at::Tensor> reached(tasks.size());
-  const auto owners = for_each(steps, [&](std::size_t i, std::size_t worker) {
+  for_each(steps, owners, [&](std::size_t i, std::size_t worker) {
     const Task& task = tasks[i];
     const Agent& agent = agents_[task.who.agent];
     FlatNetwork& network = networks_[worker];
@@ -125,10 +138,22 @@ std::vector<at::Tensor> Federation::train_all(const std::vector<Task>& tasks, st
     }
     reached[i] = network.state().clone();
   });
-  ranks_.share(reached, owners, start_);
   for (std::size_t i = 0; i < tasks.size(); ++i)
     if (owners[i] != ranks_.rank()) counter += steps[i];
   return reached;
+}
+
+std::vector<at::Tensor> Federation::train_all(const std::vector<Task>& tasks, std::size_t round,
+                                              std::atomic<std::size_t>& counter) {
+  const std::vector<std::size_t> owners = ranks_.owners(steps_of_each(tasks));
+  std::vector<at::Tensor> reached = train_apart(tasks, owners, round, counter);
+  ranks_.share(reached, owners, start_);
+  return reached;
+}
+
+std::vector<at::Tensor> Federation::train_kept(const std::vector<Task>& tasks, std::size_t round,
+                                               std::atomic<std::size_t>& counter) {
+  return train_apart(tasks, keepers(tasks), round, counter);
 }
 
 Federation::Pace Federation::measure() {
@@ -165,7 +190,8 @@ std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
   std::vector<double> losses(tasks.size());
   std::vector<std::size_t> sizes;
   for (const Task& task : tasks) sizes.push_back(shard_of(task).size());
-  const auto owners = for_each(sizes, [&](std::size_t i, std::size_t worker) {
+  const std::vector<std::size_t> owners = keepers(tasks);
+  for_each(sizes, owners, [&](std::size_t i, std::size_t worker) {
     networks_[worker].state().copy_(tasks[i].state);
     const std::span<const std::size_t> shard = shard_of(tasks[i]);
     for (std::size_t begin = 0; begin < shard.size(); begin += test_batch)
@@ -179,7 +205,15 @@ std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
 }
 
 std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states) {
-  return test(states, tested_, test_samples_);
+  return test(states, {}, tested_, test_samples_);
+}
+
+std::vector<Tested> Federation::test_agents(const std::vector<at::Tensor>& states,
+                                            const std::vector<bool>& kept) {
+  std::vector<std::size_t> holders;
+  for (std::size_t agent = 0; agent < states.size(); ++agent)
+    holders.push_back(kept[agent] ? keepers_[agent] : anywhere);
+  return test(states, holders, tested_, test_samples_);
 }
 
 std::vector<double> Federation::accuracies(const std::vector<at::Tensor>& states) {
@@ -192,22 +226,34 @@ std::vector<Tested> Federation::validate(const std::vector<at::Tensor>& states) 
   const std::size_t asked = settings_.validation.samples, there = data_.held_out.size();
   if (there == 0) fail("models are to be validated, but no examples are held out: data.held_out is 0");
   if (asked > there) fail("validation.samples is ", asked, ", but the held_out part of the data has ", there);
-  return test(states, data_.held_out, asked == 0 ? there : asked);
+  return test(states, {}, data_.held_out, asked == 0 ? there : asked);
 }
 
-std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states, const Examples& part,
+std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states,
+                                     std::span<const std::size_t> holders, const Examples& part,
                                      std::size_t samples) {
-  std::map<const void*, std::size_t> place;  // of each different state
+  // Every rank finds the same different states: what one rank alone has is nobody else's.
+  std::map<const void*, std::size_t> known;
   std::vector<at::Tensor> different;
-  for (const at::Tensor& state : states)
-    if (place.try_emplace(state.data_ptr(), different.size()).second) different.push_back(state);
+  std::vector<std::size_t> places, held;
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const std::size_t holder = holders.empty() || ranks_.count() == 1 ? anywhere : holders[i];
+    const bool first = holder != anywhere || known.try_emplace(states[i].data_ptr(), different.size()).second;
+    places.push_back(first ? different.size() : known.at(states[i].data_ptr()));
+    if (!first) continue;
+    different.push_back(states[i]);
+    held.push_back(holder);
+  }
 
   const std::size_t batches = (samples + test_batch - 1) / test_batch;
   const std::size_t tasks = different.size() * batches;
+  const std::vector<std::size_t> costs(tasks, test_batch);
+  std::vector<std::size_t> owners = ranks_.owners(costs);
+  for (std::size_t task = 0; task < tasks; ++task)
+    if (held[task / batches] != anywhere) owners[task] = held[task / batches];
   std::vector<double> correct(tasks), loss(tasks);
   std::vector<const void*> loaded(workers_.count(), nullptr);
-  const std::vector<std::size_t> costs(tasks, test_batch);
-  const auto owners = for_each(costs, [&](std::size_t task, std::size_t worker) {
+  for_each(costs, owners, [&](std::size_t task, std::size_t worker) {
     const at::Tensor& state = different[task / batches];
     if (loaded[worker] != state.data_ptr()) {
       networks_[worker].state().copy_(state);
@@ -222,10 +268,9 @@ std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states, cons
   ranks_.share(correct, owners);
   ranks_.share(loss, owners);
   std::vector<Tested> result;
-  for (const at::Tensor& state : states) {
+  for (const std::size_t place : places) {
     double all_correct = 0, all_loss = 0;
-    for (std::size_t batch = 0; batch < batches; ++batch) {
-      const std::size_t task = place.at(state.data_ptr()) * batches + batch;
+    for (std::size_t task = place * batches; task < (place + 1) * batches; ++task) {
       all_correct += correct[task];
       all_loss += loss[task];
     }

@@ -60,6 +60,9 @@ class Federation {
   const FlatNetwork& network() const { return networks_.front(); }
   /// Everyone's state before the first round.
   const at::Tensor& start() const { return start_; }
+  Ranks& ranks() const { return ranks_; }
+  /// The rank that an agent trains on and that keeps what is the agent's alone: agents are spread by size.
+  std::size_t keeper(std::size_t agent) const { return keepers_[agent]; }
 
   /// Optimiser steps of rounds [begin, end) of a run, all agents together; `alone`: as trained alone, where
   /// everyone takes part.
@@ -69,8 +72,14 @@ class Federation {
   /// workers of all ranks. Error names the agent that LibTorch refuses a batch of.
   std::vector<at::Tensor> train_all(const std::vector<Task>& tasks, std::size_t round,
                                     std::atomic<std::size_t>& counter);
+  /// The same, each on the rank that keeps the agent, where alone the state is read; those of other ranks are
+  /// undefined.
+  std::vector<at::Tensor> train_kept(const std::vector<Task>& tasks, std::size_t round,
+                                     std::atomic<std::size_t>& counter);
+  std::vector<std::size_t> keepers(const std::vector<Task>& tasks) const;
 
-  /// The mean loss of each task's state on the agent's own examples, in the order of the tasks.
+  /// The mean loss of each task's state, read where the agent is kept, on the agent's own examples, in the
+  /// order of the tasks.
   std::vector<double> own_losses(const std::vector<Task>& tasks);
 
   /// How fast it goes here and now.
@@ -85,6 +94,9 @@ class Federation {
   std::vector<Tested> test(const std::vector<at::Tensor>& states);
   /// The accuracies alone.
   std::vector<double> accuracies(const std::vector<at::Tensor>& states);
+  /// One state an agent; those that `kept` says are tested where the agent is kept, and may be undefined
+  /// elsewhere.
+  std::vector<Tested> test_agents(const std::vector<at::Tensor>& states, const std::vector<bool>& kept);
 
   /// Each state on the server's validation examples: the first of the held-out part. Error when there are
   /// none, or fewer than the settings ask for.
@@ -92,10 +104,16 @@ class Federation {
 
  private:
   std::span<const std::size_t> shard_of(const Task& task) const;
-  /// body(task, worker) for every task that is this rank's, the most costly first, and whose each one is.
-  std::vector<std::size_t> for_each(std::span<const std::size_t> costs,
-                                    const std::function<void(std::size_t, std::size_t)>& body);
-  std::vector<Tested> test(const std::vector<at::Tensor>& states, const Examples& part, std::size_t samples);
+  /// body(task, worker) for every task that is this rank's, the most costly first.
+  void for_each(std::span<const std::size_t> costs, std::span<const std::size_t> owners,
+                const std::function<void(std::size_t, std::size_t)>& body);
+  std::vector<std::size_t> steps_of_each(const std::vector<Task>& tasks) const;
+  std::vector<at::Tensor> train_apart(const std::vector<Task>& tasks, std::span<const std::size_t> owners,
+                                      std::size_t round, std::atomic<std::size_t>& counter);
+  static constexpr std::size_t anywhere = static_cast<std::size_t>(-1);
+  /// `holders`: the one rank that has the state, or anywhere.
+  std::vector<Tested> test(const std::vector<at::Tensor>& states, std::span<const std::size_t> holders,
+                           const Examples& part, std::size_t samples);
 
   Settings settings_;
   const Dataset& data_;
@@ -105,6 +123,7 @@ class Federation {
   Ranks& ranks_;
   Batches batches_;
   std::vector<Agent> agents_;
+  std::vector<std::size_t> keepers_;  // a rank for each
   std::size_t test_samples_;
   std::vector<FlatNetwork> networks_;  // one a worker
   at::Tensor start_;

@@ -18,7 +18,9 @@
 
 namespace fedval::harness {
 
-/// Everyone's parameters, each as one flat vector. Agents that hold the server's model share its tensor.
+/// Everyone's parameters, each as one flat vector. Agents that hold the server's model share its tensor; of
+/// several ranks only the one that keeps an agent has a model that is the agent's own, it may be undefined on
+/// the others.
 struct Models {
   at::Tensor server;
   std::map<ClientId, at::Tensor> agents;
@@ -46,6 +48,11 @@ class Context {
   /// The mean loss of the model that each of the round's clients started from on its own examples, in the
   /// order of the clients.
   virtual std::vector<double> own_losses(const Round& round) = 0;
+  /// The rank that keeps what is this client's own, and whether it is this one.
+  virtual std::size_t keeper(const ClientId&) const { return 0; }
+  virtual bool keeps(const ClientId&) const { return true; }
+  /// Vectors of the round's clients, each where its client is kept, for operations on all of them.
+  virtual std::vector<TensorView> spread(const Round& round, const std::vector<at::Tensor>& own);
   /// The tensors that a vector of all parameters is made of, as views, in the order of the network.
   virtual std::vector<at::Tensor> tensors_of(const at::Tensor& parameters) = 0;
 
@@ -68,6 +75,9 @@ class Method : public Kept {
   /// Replaces the models by those the next round starts from. `round` holds the updates of those that took
   /// part, each measured from the agent's own model; agents that were away are in the models only.
   virtual void step(const Round& round, Models& models, Context& context) = 0;
+
+  /// Whether every rank has all agents' models, not only of those that it keeps.
+  virtual bool needs_all_models() const { return false; }
 
   /// The weights of the round's clients in the aggregate of the last step, in their order; the server
   /// averages running statistics with the same.

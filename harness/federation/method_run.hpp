@@ -22,6 +22,8 @@ class MethodRun {
   /// Tests everyone's model. To be called when done.
   virtual RunResult finish() = 0;
 
+  /// What only other ranks have comes to the leading one, to be saved there. All ranks call it.
+  virtual void collect() {}
   /// Everything that the next round depends on, and the result so far. Reading: into a run of the same
   /// settings.
   virtual void fields(Archive& archive) = 0;

@@ -88,6 +88,18 @@ class Run::RoundContext : public Context {
     return result;
   }
 
+  std::size_t keeper(const ClientId& client) const override { return run_.keeper(client); }
+  bool keeps(const ClientId& client) const override { return keeper(client) == run_.ranks().rank(); }
+
+  std::vector<TensorView> spread(const Round& round, const std::vector<at::Tensor>& own) override {
+    std::vector<std::size_t> keepers;
+    for (const auto& client : round.clients()) keepers.push_back(keeper(client.id));
+    std::vector<TensorView> views;
+    for (const Sliced& vector : Sliced::cut(run_.ranks(), own, keepers, model))
+      views.push_back(vector.view());
+    return views;
+  }
+
   std::vector<at::Tensor> tensors_of(const at::Tensor& parameters) override {
     return run_.federation_.network().tensors(parameters);
   }
@@ -122,7 +134,16 @@ at::Tensor Run::parameters_of(const at::Tensor& state) const {
 }
 
 at::Tensor Run::whole(const at::Tensor& parameters) const {
-  return buffers_.numel() == 0 ? parameters : at::cat({parameters, buffers_});
+  return buffers_.numel() == 0 || !parameters.defined() ? parameters : at::cat({parameters, buffers_});
+}
+
+std::size_t Run::keeper(const ClientId& client) const {
+  const auto agent = std::ranges::find(federation_.agents(), owner_of(client), &Agent::id);
+  return federation_.keeper(static_cast<std::size_t>(agent - federation_.agents().begin()));
+}
+
+bool Run::is_own(const at::Tensor& model) const {
+  return !model.defined() || model.data_ptr() != models_.server.data_ptr();
 }
 
 void Run::average_buffers(const Round& round, const Arrived& arrived) {
@@ -136,9 +157,8 @@ void Run::average_buffers(const Round& round, const Arrived& arrived) {
   buffers_ = average;
 }
 
-/// Whether the update cannot be used, which is then on record.
-bool Run::objects(const ClientId& client, const at::Tensor& change, RoundRecord& record) {
-  const std::string objection = objection_to(change);
+/// Whether there is an objection to the update, which is then on record.
+bool Run::objects(const ClientId& client, const std::string& objection, RoundRecord& record) {
   if (objection.empty()) return false;
   record.refused.push_back({client, objection});
   result_.notes.push_back("round " + std::to_string(record.round) + ": client " + client.text() +
@@ -157,47 +177,67 @@ Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) {
   for (std::size_t i = 0; i < honest; ++i)
     for (const Poison& poison : poisons_of(settings.attack, tasks[i].who.agent))
       tasks.push_back({tasks[i].who, tasks[i].state, poison.flipped, poison.examples});
-  const std::vector<at::Tensor> reached = federation_.train_all(tasks, t, counter);
+  std::vector<at::Tensor> reached = federation_.train_kept(tasks, t, counter);
+  const std::vector<std::size_t> keepers = federation_.keepers(tasks);
+
+  // What a rank has trained it looks at and sends; of the others it has what they say.
+  std::vector<at::Tensor> changes(tasks.size()), statistics(tasks.size());
+  std::vector<std::string> objections(tasks.size());
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (!reached[i].defined()) continue;
+    statistics[i] = reached[i].narrow(0, federation_.dimension(), federation_.buffers()).clone();
+    const at::Tensor change = reached[i].sub_(tasks[i].state);
+    // The whole state is looked at: a running statistic that is not finite spoils a model as a weight does.
+    if (i < honest) objections[i] = objection_to(change);
+    changes[i] = parameters_of(change);
+  }
+  ranks().share(objections, keepers);
+  if (buffers_.numel() > 0) ranks().share(statistics, keepers, buffers_);
 
   Arrived arrived;
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
+  std::vector<Upload> uploads;
+  std::vector<std::size_t> senders;
+  for (std::size_t i = 0; i < honest; ++i) {
     const Agent& agent = federation_.agents()[tasks[i].who.agent];
-    // The whole state is looked at: a running statistic that is not finite spoils a model as a weight does.
-    const at::Tensor change = reached[i].sub(tasks[i].state);
-    if (i >= honest) {
-      arrived.poisoned.emplace(std::pair(tasks[i].who.agent, Poison{tasks[i].flipped, tasks[i].examples}),
-                               parameters_of(change));
-      continue;
-    }
-    if (objects(agent.id, change, record)) continue;
+    if (objects(agent.id, objections[i], record)) continue;
     record.participants.push_back(agent.id);
     if (tasks[i].who.share < 1) record.stragglers.push_back(agent.id);
     arrived.tasks.push_back(tasks[i]);
-    arrived.honest.push_back({agent.id, parameters_of(change), static_cast<double>(agent.shard.size())});
-    arrived.buffers.emplace(agent.id, reached[i].narrow(0, federation_.dimension(), federation_.buffers()));
+    uploads.push_back({agent.id, changes[i], static_cast<double>(agent.shard.size())});
+    senders.push_back(keepers[i]);
+    arrived.buffers.emplace(agent.id, statistics[i]);
   }
+  arrived.honest = Sent::all(uploads, senders, models_.server, federation_.network(), ranks());
+  const std::vector<Sliced> poisoned =
+      Sliced::cut(ranks(), {changes.begin() + static_cast<std::ptrdiff_t>(honest), changes.end()},
+                  std::span(keepers).subspan(honest), models_.server);
+  for (std::size_t i = honest; i < tasks.size(); ++i)
+    arrived.poisoned.emplace(std::pair(tasks[i].who.agent, Poison{tasks[i].flipped, tasks[i].examples}),
+                             poisoned[i - honest]);
   return arrived;
 }
 
 /// The honest uploads, those of attackers inside replaced.
-std::vector<Upload> Run::with_attackers(const Arrived& arrived, RoundRecord& record) {
+std::vector<Sent> Run::with_attackers(const Arrived& arrived, RoundRecord& record) {
   const AttackSettings& settings = federation_.settings().attack;
-  std::vector<Upload> uploads = arrived.honest;
+  std::vector<Sent> uploads = arrived.honest;
   if (settings.role != "inside" || settings.kinds.empty()) return uploads;
   for (const std::size_t agent : settings.agents) {
     const ClientId& id = federation_.agents()[agent - 1].id;
     const std::vector<Upload> sent =
         attacked(federation_, arrived, last_update_, result_.rounds, settings.kinds.front(), agent - 1);
     if (sent.empty()) continue;
-    std::erase_if(uploads, [&](const Upload& honest) { return honest.id == id; });
+    std::erase_if(uploads, [&](const Sent& honest) { return honest.id == id; });
     // Under all of its names or under none.
-    if (std::ranges::any_of(sent,
-                            [&](const Upload& each) { return objects(each.id, each.update, record); })) {
+    if (std::ranges::any_of(
+            sent, [&](const Upload& each) { return objects(each.id, objection_to(each.update), record); })) {
       std::erase(record.participants, id);
       continue;
     }
-    for (const Upload& upload : sent) models_.agents.try_emplace(upload.id, models_.agents.at(id));
-    uploads.insert(uploads.end(), sent.begin(), sent.end());
+    for (const Upload& upload : sent) {
+      models_.agents.try_emplace(upload.id, models_.agents.at(id));
+      uploads.emplace_back(upload, federation_.network(), ranks());
+    }
   }
   return uploads;
 }
@@ -217,15 +257,15 @@ void Run::read_attacks(const Arrived& arrived, const Round& honest, const RoundC
   for (std::size_t a = 0; a < result_.attacks.size(); ++a) {
     RunResult::Attack& attack = result_.attacks[a];
     const auto agent = std::ranges::find(federation_.agents(), attack.agent, &Agent::id);
-    std::vector<Upload> uploads = arrived.honest;
-    for (Upload& upload : attacked(federation_, arrived, last_update_, result_.rounds, attack.kind,
-                                   static_cast<std::size_t>(agent - federation_.agents().begin()))) {
+    std::vector<Sent> uploads = arrived.honest;
+    for (const Upload& upload : attacked(federation_, arrived, last_update_, result_.rounds, attack.kind,
+                                         static_cast<std::size_t>(agent - federation_.agents().begin()))) {
       if (const std::string objection = objection_to(upload.update); !objection.empty())
         fail(attack.kind, " by client ", upload.id, ": ", objection);
-      std::erase_if(uploads, [&](const Upload& other) { return other.id == upload.id; });
-      uploads.push_back(std::move(upload));
+      std::erase_if(uploads, [&](const Sent& other) { return other.id == upload.id; });
+      uploads.emplace_back(upload, federation_.network(), ranks());
     }
-    const Round round = make_round(uploads, last_update_, federation_.network());
+    const Round round = make_round(uploads, last_update_, federation_.network(), ranks());
     RoundContext own = context.afresh();
     share_honest(honest, context.coalitions, attack.agent, own.coalitions);
     for (std::size_t i = 0; i < attack.readers.size(); ++i)
@@ -238,13 +278,22 @@ void Run::read_attacks(const Arrived& arrived, const Round& honest, const RoundC
 void Run::note_downloads(const Arrived& arrived) {
   const double whole = fedval::dot(last_update_, last_update_);
   if (!(whole > 0)) return;
-  for (std::size_t i = 0; i < arrived.honest.size(); ++i) {
+  const std::vector<std::size_t> keepers = federation_.keepers(arrived.tasks);
+  std::vector<double> energies(keepers.size()), entries(keepers.size());
+  for (std::size_t i = 0; i < keepers.size(); ++i) {
+    if (keepers[i] != ranks().rank()) continue;
     const at::Tensor change =
         models_.agents.at(arrived.honest[i].id).sub(parameters_of(arrived.tasks[i].state));
-    RunResult::Download& sum = result_.downloads[arrived.honest[i].id];
-    sum.energy += fedval::dot(change, last_update_) / whole;
-    sum.entries +=
+    energies[i] = fedval::dot(change, last_update_) / whole;
+    entries[i] =
         static_cast<double>(change.count_nonzero().item().toLong()) / static_cast<double>(change.numel());
+  }
+  ranks().share(energies, keepers);
+  ranks().share(entries, keepers);
+  for (std::size_t i = 0; i < keepers.size(); ++i) {
+    RunResult::Download& sum = result_.downloads[arrived.honest[i].id];
+    sum.energy += energies[i];
+    sum.entries += entries[i];
     ++sum.rounds;
   }
 }
@@ -256,7 +305,7 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
   RoundRecord record{.round = t + 1, .learning_rate = learning_rate_of(settings.training, t)};
   const Arrived arrived = train(counter, record);
   record.training_seconds = seconds_since(round_start);
-  const std::vector<Upload> uploads = with_attackers(arrived, record);
+  const std::vector<Sent> uploads = with_attackers(arrived, record);
   if (uploads.empty()) {
     std::string refusals;
     for (const auto& [id, reason] : record.refused)
@@ -264,7 +313,7 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
     fail("round ", t + 1, ": nobody's update can be used: ", refusals);
   }
 
-  const Round round = make_round(uploads, last_update_, federation_.network());
+  const Round round = make_round(uploads, last_update_, federation_.network(), ranks());
   RoundContext context(*this, arrived, record.learning_rate);
   const at::Tensor before = models_.server.clone();
   const auto reading_start = Clock::now();
@@ -306,12 +355,18 @@ RunResult Run::finish() {
   for (const auto& [name, credit] : method_->credit()) result_.credit[owner_of(name)] += credit;
   std::map<const void*, at::Tensor> states{{models_.server.data_ptr(), whole(models_.server)}};
   std::vector<at::Tensor> all;
+  std::vector<bool> kept;
   for (const Agent& agent : federation_.agents()) {
     const at::Tensor& model = models_.agents.at(agent.id);
+    kept.push_back(is_own(model));
+    if (!model.defined()) {
+      all.emplace_back();
+      continue;
+    }
     const auto place = states.find(model.data_ptr());
     all.push_back(place != states.end() ? place->second : states[model.data_ptr()] = whole(model));
   }
-  for (const Tested& tested : federation_.test(all)) {
+  for (const Tested& tested : federation_.test_agents(all, kept)) {
     result_.agent_accuracy.push_back(tested.accuracy);
     result_.agent_loss.push_back(tested.loss);
   }
@@ -319,8 +374,33 @@ RunResult Run::finish() {
   return result_;
 }
 
+void Run::collect() {
+  // What the leading rank says that it lacks.
+  std::string lacks;
+  for (const auto& [id, model] : models_.agents) lacks += model.defined() ? '-' : 'x';
+  lacks = ranks().leading(lacks);
+  std::vector<at::Tensor> models;
+  std::vector<std::size_t> keepers;
+  collected_.clear();
+  auto lacking = lacks.begin();
+  for (const auto& [id, model] : models_.agents) {
+    if (*lacking++ == '-') continue;
+    collected_.push_back(id);
+    models.push_back(model);
+    keepers.push_back(keeper(id));
+  }
+  ranks().collect(models, keepers, models_.server);
+  for (std::size_t i = 0; i < collected_.size(); ++i)
+    if (ranks().leads()) models_.agents.at(collected_[i]) = models[i];
+}
+
 void Run::fields(Archive& archive) {
   archive.field("models", models_);
+  for (const ClientId& id : collected_) models_.agents.at(id) = at::Tensor();
+  collected_.clear();
+  for (auto& [id, model] : models_.agents)
+    if (archive.reading() && !method_->needs_all_models() && is_own(model) && keeper(id) != ranks().rank())
+      model = at::Tensor();
   archive.field("buffers", buffers_);
   archive.field("last update", last_update_);
   archive.field("result", result_);

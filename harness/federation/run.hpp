@@ -39,16 +39,21 @@ class Run : public MethodRun {
   /// Everything that the next round depends on, and the result so far. Reading: into a run of the same
   /// federation and method.
   void fields(Archive& archive) override;
+  void collect() override;
 
  private:
   class RoundContext;
 
+  Ranks& ranks() const { return federation_.ranks(); }
+  std::size_t keeper(const ClientId& client) const;
+  /// Whether an agent's model is not the server's.
+  bool is_own(const at::Tensor& model) const;
   at::Tensor whole(const at::Tensor& parameters) const;
   at::Tensor parameters_of(const at::Tensor& state) const;
   void average_buffers(const Round& round, const Arrived& arrived);
   Arrived train(std::atomic<std::size_t>& counter, RoundRecord& record);
-  bool objects(const ClientId& client, const at::Tensor& change, RoundRecord& record);
-  std::vector<Upload> with_attackers(const Arrived& arrived, RoundRecord& record);
+  bool objects(const ClientId& client, const std::string& objection, RoundRecord& record);
+  std::vector<Sent> with_attackers(const Arrived& arrived, RoundRecord& record);
   void read(const Round& round, RoundContext& context, RoundRecord& record);
   void note_downloads(const Arrived& arrived);
   void read_attacks(const Arrived& arrived, const Round& honest, const RoundContext& context);
@@ -61,6 +66,7 @@ class Run : public MethodRun {
   at::Tensor buffers_;  // the server's running statistics, which everyone trains from; empty for most models
   at::Tensor last_update_;  // of the server's parameters; undefined before the first round
   RunResult result_;
+  std::vector<ClientId> collected_;  // whose models are here only to be saved
 };
 
 }  // namespace fedval::harness

@@ -29,15 +29,22 @@ class Standalone {
   const std::vector<std::string>& notes() const { return notes_; }
 
   /// The accuracy of each agent's model.
-  std::vector<double> accuracies() { return federation_.accuracies(states_); }
+  std::vector<double> accuracies();
+
+  /// As MethodRun::collect().
+  void collect();
 
   /// Everything that the next round depends on.
   void fields(Archive& archive);
 
  private:
+  std::vector<std::size_t> keepers() const;
+  /// Of the states of agents that are kept elsewhere.
+  void let_go();
+
   Federation& federation_;
   std::size_t rounds_ = 0;
-  std::vector<at::Tensor> states_;
+  std::vector<at::Tensor> states_;  // each where the agent is kept
   std::vector<std::uint8_t> diverged_;
   std::vector<std::string> notes_;
 };

@@ -4,6 +4,7 @@
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/checkpoint/archive.hpp"
+#include "harness/distributed/sliced.hpp"
 #include "harness/method/model_game.hpp"
 
 namespace fedval::harness {
@@ -18,7 +19,7 @@ Scores AccumulatedIndex::observe(const Round& round, Context& context) {
     Sum& sum = next.sums[client.id];
     sum.samples = client.samples;
     sum.updates = sum.updates.defined() ? sum.updates.clone() : next.start.new_zeros(next.start.sizes());
-    axpy(1.0, updates.tensors[i], sum.updates);
+    axpy(1.0, updates.tensors[i], everywhere(sum.updates, updates.tensors));
   }
   const std::size_t n = next.sums.size();
   if (n > most_clients)

@@ -2,6 +2,7 @@
 
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/distributed/sliced.hpp"
 
 namespace fedval::harness {
 
@@ -12,7 +13,8 @@ void hand_out(const at::Tensor& model, Models& models) {
 
 void average(const Round& round, const std::vector<double>& weights, Models& models) {
   const at::Tensor next = models.server.clone();
-  combine(weights, round.parts(&ClientParts::update, "update", "averaging").tensors, 1.0, next);
+  const Round::Parts updates = round.parts(&ClientParts::update, "update", "averaging");
+  combine(weights, updates.tensors, 1.0, everywhere(next, updates.tensors));
   hand_out(next, models);
 }
 

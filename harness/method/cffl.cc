@@ -9,6 +9,7 @@
 #include "fedval/reward/sparsify.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/distributed/sliced.hpp"
 
 namespace fedval::harness {
 
@@ -23,12 +24,11 @@ Cffl::Cffl(const CfflOptions& options) : kept_{options} {
   if (options.rounds == 0) fail("CFFL: rounds is 0, must be at least 1");
 }
 
-at::Tensor Cffl::upload(const TensorView& update, const std::string& name, const at::Tensor& like) const {
+at::Tensor Cffl::upload(const at::Tensor& update, const std::string& name) const {
   check_finite(update, name);
-  at::Tensor sent = at::zeros_like(like);
-  axpy(1.0, update, sent);
+  at::Tensor sent = update.clone();
   sent.clamp_(-kept_.options.clip, kept_.options.clip);
-  const auto entries = static_cast<double>(update.size()) * kept_.options.upload_share;
+  const auto entries = static_cast<double>(update.numel()) * kept_.options.upload_share;
   reward::sparsify(sent, top_k_threshold(sent, static_cast<std::size_t>(entries)), sent);
   return sent;
 }
@@ -56,10 +56,12 @@ void Cffl::step(const Round& round, Models& models, Context& context) {
   for (std::size_t i = 0; i < round.size(); ++i) {
     const ClientId& id = round.clients()[i].id;
     const at::Tensor& start = models.agents.at(id);
-    axpy(1.0, updates.tensors[i], agents.emplace(id, start.clone()).first->second);
+    // The server tests each agent's own model, so every rank has all updates and models.
+    const at::Tensor update = at::zeros_like(start);
+    axpy(1.0, updates.tensors[i], everywhere(update, updates.tensors));
+    agents.emplace(id, start.add(update));
     if (!members.has(id)) continue;
-    const at::Tensor& sent =
-        uploads.emplace(id, upload(updates.tensors[i], updates.names[i], start)).first->second;
+    const at::Tensor& sent = uploads.emplace(id, upload(update, updates.names[i])).first->second;
     candidates.push_back((kept_.options.upload_share < 1 ? context.model : start).add(sent));
   }
 

@@ -37,6 +37,7 @@ class Cffl : public Method {
   explicit Cffl(const CfflOptions& options);
 
   /// One validation an agent that was not removed, and O(N D). Error when an update is absent or not finite.
+  bool needs_all_models() const override { return true; }
   void step(const Round& round, Models& models, Context& context) override;
   /// Equal for all whose uploads are in the aggregate, with sum one; 0 for those removed.
   std::vector<double> weights() const override { return weights_; }
@@ -62,7 +63,7 @@ class Cffl : public Method {
   };
 
   /// What an agent sends, as a tensor of the kind of its model.
-  at::Tensor upload(const TensorView& update, const std::string& name, const at::Tensor& like) const;
+  at::Tensor upload(const at::Tensor& update, const std::string& name) const;
   /// c of those that took part, before anyone is removed.
   std::vector<double> reputations_after(const Round& members, const std::vector<double>& accuracies,
                                         std::size_t number) const;

@@ -4,6 +4,7 @@
 
 #include "fedval/tensor/std.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/distributed/sliced.hpp"
 
 namespace fedval::harness {
 
@@ -23,7 +24,8 @@ void CgsvRewards::step(const Round& round, Models& models, Context& context) {
   CosineGradientShapley score = score_;
   score.observe(round);
   const at::Tensor aggregate = models.server.new_empty(models.server.sizes());
-  score.aggregate(round, aggregate);
+  const Round::Parts updates = round.parts(&ClientParts::update, "update", "CGSV");
+  score.aggregate(round, everywhere(aggregate, updates.tensors));
 
   std::vector<double> importance;
   for (const auto& client : round.clients()) importance.push_back(score.importance().at(client.id));
@@ -32,7 +34,12 @@ void CgsvRewards::step(const Round& round, Models& models, Context& context) {
   const std::vector<reward::Reward> rewards = reward::gradient_rewards(view, importance, rewards_);
   reward::SparseVector downloaded;
   for (std::size_t i = 0; i < round.size(); ++i) {
-    at::Tensor& model = models.agents.at(round.clients()[i].id);
+    const ClientId& id = round.clients()[i].id;
+    at::Tensor& model = models.agents.at(id);
+    if (!context.keeps(id)) {
+      model = at::Tensor();
+      continue;
+    }
     model = model.clone();  // the first round's agents share one tensor
     reward::sparse_reward(view, rewards[i], downloaded);
     reward::axpy(1.0, downloaded, model);

@@ -12,6 +12,7 @@
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/checkpoint/archive.hpp"
+#include "harness/distributed/sliced.hpp"
 #include "harness/method/averaging.hpp"
 
 namespace fedval::harness {
@@ -66,7 +67,8 @@ void FedOpt::step(const Round& round, Models& models, Context&) {
     fail("FedOpt: the model has ", models.server.numel(), " entries, had ", next.m.numel());
   std::vector<double> weights = next.shares.take(round);
   const at::Tensor delta = at::empty_like(models.server);
-  combine(weights, round.parts(&ClientParts::update, "update", "FedOpt").tensors, 0.0, delta);
+  const Round::Parts updates = round.parts(&ClientParts::update, "update", "FedOpt");
+  combine(weights, updates.tensors, 0.0, everywhere(delta, updates.tensors));
   advance(next, delta);
 
   at::Tensor step = next.m;

@@ -5,6 +5,7 @@
 #include "fedval/reward/importance.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/distributed/sliced.hpp"
 
 namespace fedval::harness {
 
@@ -27,7 +28,7 @@ at::Tensor ModelGame::model_of(const shapley::Coalition& coalition) const {
     samples.push_back(samples_[i]);
   });
   at::Tensor model = start_.clone();
-  combine(reward::normalise_importance(std::move(samples)).values, updates, 1.0, model);
+  combine(reward::normalise_importance(std::move(samples)).values, updates, 1.0, everywhere(model, updates));
   return model;
 }
 

@@ -9,6 +9,7 @@
 #include "fedval/shapley/cosine_gradient.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/distributed/sliced.hpp"
 #include "harness/method/data_shares.hpp"
 
 namespace fedval::harness {
@@ -55,13 +56,16 @@ void Rffl::step(const Round& round, Models& models, Context& context) {
   for (std::size_t i = 0; i < round.size(); ++i) {
     const ClientId& id = round.clients()[i].id;
     const double length = norm(updates.tensors[i]), gamma = next.options().gamma;
-    at::Tensor& model = agents[id] = models.agents.at(id).clone();
-    axpy(length > gamma ? gamma / length : 1.0, updates.tensors[i], model);
+    const TensorView own = joined(updates.tensors[i], context.keeper(id));
+    at::Tensor& model = agents[id];
+    if (!context.keeps(id)) continue;
+    model = models.agents.at(id).clone();
+    axpy(length > gamma ? gamma / length : 1.0, own, model);
   }
 
   const at::Tensor aggregate = models.server.new_empty(models.server.sizes());
-  combine_normalised(seen.lengths, seen.members.parts(&ClientParts::update, "update", "RFFL").tensors,
-                     seen.products, aggregate);
+  const Round::Parts members = seen.members.parts(&ClientParts::update, "update", "RFFL");
+  combine_normalised(seen.lengths, members.tensors, seen.products, everywhere(aggregate, members.tensors));
   const Round left = next.reputations().members(seen.members);
   const double sharpness = next.options().sharpness;
   std::vector<std::size_t> quotas;
@@ -70,7 +74,8 @@ void Rffl::step(const Round& round, Models& models, Context& context) {
         reward::quota(static_cast<std::size_t>(aggregate.numel()), std::tanh(sharpness * ratio)));
   const std::vector<TopK> thresholds = top_k_thresholds(aggregate, quotas);
   for (std::size_t i = 0; i < left.size(); ++i)
-    reward::axpy(1.0, reward::sparsify(aggregate, thresholds[i]), agents.at(left.clients()[i].id));
+    if (const ClientId& id = left.clients()[i].id; context.keeps(id))
+      reward::axpy(1.0, reward::sparsify(aggregate, thresholds[i]), agents.at(id));
 
   for (auto& [id, model] : agents) models.agents.at(id) = std::move(model);
   models.server = models.server.add(aggregate);

@@ -41,20 +41,6 @@ class Machines {
 
 bool can_make_machines() { return Machines().made(); }
 
-const std::string endless = R"(name = "endless"
-[data]
-set = "digits"
-[partition]
-kind = "uni"
-agents = 4
-samples_per_agent = 40
-[training]
-rounds = 100000
-local_epochs = 1
-[evaluation]
-test_samples = 50
-)";
-
 }  // namespace
 
 TEST_CASE("two machines: a run over the named interface, and a cut link" *

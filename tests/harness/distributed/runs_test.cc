@@ -2,6 +2,9 @@
 // all, with a message that names it.
 #include <doctest/doctest.h>
 
+#include <iterator>
+#include <sstream>
+
 #include "tests/harness/distributed/team.hpp"
 
 using namespace fedval::harness;
@@ -46,42 +49,132 @@ agents = [2]
 coalitions = "retrained"
 )";
 
-std::vector<std::string> run_in(const Folder& folder, const std::string& runs) {
-  return {"run", (folder / "everything.toml").string(), "--out", (folder / runs).string()};
-}
+/// Every way in which methods hand out models of the agents' own, and read updates that lie cut over the
+/// ranks.
+const std::string personal = R"(name = "personal"
+seed = 6
+[data]
+set = "digits"
+held_out = 60
+[partition]
+kind = "pow"
+agents = 4
+samples_per_agent = 40
+[model]
+name = "small_cnn"
+[participation]
+fraction = 0.75
+[training]
+rounds = 3
+local_epochs = 1
+batch_size = 16
+learning_rate = 0.1
+[evaluation]
+test_samples = 70
+[validation]
+samples = 55
+[methods]
+run = ["rffl", "cffl", "shapfed", "fedopt", "afl", "residual", "cgsv_exact", "verified_entropy"]
+[scores]
+read = ["residual", "shapfed", "verified_entropy", "leave_one_out_cosine", "eci_or", "comfedsv", "data_size"]
+[attack]
+role = "inside"
+kinds = ["copy"]
+agents = [3]
+)";
 
-const Found& alone() {
-  static const Found found = [] {
-    const Folder folder;
-    write_text(folder / "everything.toml", everything);
-    const Finished run = Process(folder, run_in(folder, "runs")).wait();
-    CAPTURE(run.err);
-    REQUIRE(run.code == 0);
-    return found_in(folder / "runs/everything");
-  }();
-  return found;
-}
-
-void check_same(const std::filesystem::path& run) {
-  const Found found = found_in(run);
-  CHECK(found.scores == alone().scores);
-  CHECK(found.metrics == alone().metrics);
-  CHECK(found.summary == alone().summary);
-}
-
-const std::string endless = R"(name = "endless"
+/// A model with running statistics.
+const std::string statistics = R"(name = "statistics"
 [data]
 set = "digits"
 [partition]
 kind = "uni"
-agents = 4
-samples_per_agent = 40
+agents = 3
+samples_per_agent = 8
+[model]
+name = "resnet18"
 [training]
-rounds = 100000
+rounds = 2
+local_epochs = 1
+batch_size = 4
+[evaluation]
+test_samples = 20
+[methods]
+run = ["cgsv", "fedavg"]
+[scores]
+read = ["spectral_fuse"]
+)";
+
+/// Models that weigh more than the program does beside them.
+const std::string planned = R"(name = "planned"
+[data]
+set = "digits"
+[partition]
+kind = "uni"
+agents = 300
+samples_per_agent = 4
+[model]
+name = "mlp"
+[training]
+rounds = 2
 local_epochs = 1
 [evaluation]
-test_samples = 50
+every = 10
+test_samples = 10
+[methods]
+run = ["fedavg", "cgsv"]
+[scores]
+read = ["cgsv", "spectral_fed"]
 )";
+
+/// MiB received, and of memory, that the line says of rank 0: "ranks: 2; received: 1.5, 2 MiB; memory ...: 3,
+/// 4 MiB".
+std::pair<double, double> of_rank_0(const std::string& line) {
+  const auto first_after = [&](const std::string& words) {
+    return std::stod(line.substr(line.find(words) + words.size()));
+  };
+  return {first_after("received: "), first_after("memory at most: ")};
+}
+
+/// The last two columns, memory and what is received, of the plan's row for so many ranks.
+std::vector<double> planned_for(const std::string& plan, const std::string& ranks) {
+  std::istringstream lines(plan);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    const std::vector<std::string> cells{std::istream_iterator<std::string>(words), {}};
+    if (cells.size() > 3 && cells[0] == ranks)
+      return {std::stod(cells[cells.size() - 2]), std::stod(cells.back())};
+  }
+  FAIL("no row for ", ranks, " ranks");
+  return {};
+}
+
+std::vector<std::string> run_in(const Folder& folder, const std::string& runs,
+                                const std::string& name = "everything") {
+  return {"run", (folder / (name + ".toml")).string(), "--out", (folder / runs).string()};
+}
+
+Found of_one_process(const std::string& name, const std::string& settings) {
+  const Folder folder;
+  write_text(folder / (name + ".toml"), settings);
+  const Finished run = Process(folder, run_in(folder, "runs", name)).wait();
+  CAPTURE(run.err);
+  REQUIRE(run.code == 0);
+  return found_in(folder / "runs" / name);
+}
+
+void check_same(const Found& found, const Found& expected) {
+  CHECK(found.scores == expected.scores);
+  CHECK(found.metrics == expected.metrics);
+  CHECK(found.summary == expected.summary);
+}
+
+const Found& alone() {
+  static const Found found = of_one_process("everything", everything);
+  return found;
+}
+
+void check_same(const std::filesystem::path& run) { check_same(found_in(run), alone()); }
 
 /// Three ranks in the middle of a run that has no end.
 struct AtWork {
@@ -114,6 +207,50 @@ TEST_CASE("the same bits on 1, 2, 3 and 4 ranks") {
     const std::size_t first = run.out.find("fedval: everything");
     CHECK(first != std::string::npos);
     CHECK(run.out.find("fedval: everything", first + 1) == std::string::npos);
+  }
+}
+
+TEST_CASE("the same bits for models of the agents' own, on every path that a vector takes between ranks") {
+  for (const auto& [name, settings] :
+       {std::pair("personal", personal), std::pair("statistics", statistics)}) {
+    const Found expected = of_one_process(name, settings);
+    for (const char* ranks : {"2", "3"}) {
+      CAPTURE(name);
+      CAPTURE(ranks);
+      const Folder folder;
+      write_text(folder / (std::string(name) + ".toml"), settings);
+      std::vector<std::string> words{"launch", "-n", ranks, "--"};
+      for (const std::string& word : run_in(folder, "runs", name)) words.push_back(word);
+      const Finished run = Process(folder, words).wait();
+      CAPTURE(run.err);
+      REQUIRE(run.code == 0);
+      check_same(found_in(folder / "runs" / name), expected);
+    }
+  }
+}
+
+TEST_CASE("what `plan` says a run receives and holds is what it does, within a fifth") {
+  const Folder folder;
+  write_text(folder / "planned.toml", planned);
+  const std::string file = (folder / "planned.toml").string();
+  const Finished plan = harness(folder, "plan " + file + " --ranks 1,2,3,4 --one-machine");
+  CAPTURE(plan.out);
+  CAPTURE(plan.err);
+  REQUIRE(plan.code == 0);
+  for (const char* ranks : {"2", "3", "4"}) {
+    CAPTURE(ranks);
+    std::vector<std::string> words{"launch", "-n", ranks, "--"};
+    for (const std::string& word : run_in(folder, std::string("runs") + ranks, "planned"))
+      words.push_back(word);
+    const Finished run = Process(folder, words).wait();
+    CAPTURE(run.err);
+    REQUIRE(run.code == 0);
+    const std::size_t line = run.err.rfind("ranks: ");
+    REQUIRE(line != std::string::npos);
+    const auto [received, memory] = of_rank_0(run.err.substr(line));
+    const std::vector<double> expected = planned_for(plan.out, ranks);
+    CHECK(received == doctest::Approx(expected[1]).epsilon(0.2));
+    CHECK(memory == doctest::Approx(expected[0]).epsilon(0.2));
   }
 }
 

@@ -16,6 +16,21 @@
 
 namespace fedval::harness {
 
+/// Settings of a run that has no end.
+inline const std::string endless = R"(name = "endless"
+[data]
+set = "digits"
+[partition]
+kind = "uni"
+agents = 4
+samples_per_agent = 40
+[training]
+rounds = 100000
+local_epochs = 1
+[evaluation]
+test_samples = 50
+)";
+
 /// A port of the loopback interface that nobody listens at.
 inline std::string free_port() {
   const int probe = ::socket(AF_INET, SOCK_STREAM, 0);

@@ -36,6 +36,12 @@ class Validating : public NoContext {
   Federation& federation_;
 };
 
+Round round_of(const std::vector<Upload>& uploads, const at::Tensor& last_update, Federation& federation) {
+  std::vector<Sent> sent;
+  for (const Upload& upload : uploads) sent.emplace_back(upload, federation.network(), federation.ranks());
+  return make_round(sent, last_update, federation.network(), federation.ranks());
+}
+
 }  // namespace
 
 TEST_CASE("beside: training, readers and credit have the bits of a run without attackers") {
@@ -101,7 +107,7 @@ TEST_CASE("beside: readers see the rounds with that attack in them, and their ow
         own->update = uploads[own == uploads.begin() ? 1 : 0].update;
       }
       NoContext context(t, 0.1, seen[t].server);
-      const Round round = make_round(uploads, seen[t].last_update, scene.federation.network());
+      const Round round = round_of(uploads, seen[t].last_update, scene.federation);
       for (std::size_t r = 0; r < readers.size(); ++r) {
         std::map<ClientId, double> sums;
         for (const auto& [name, score] : readers[r]->observe(round, context))
@@ -171,7 +177,7 @@ TEST_CASE("beside: what coalitions are worth is the same whether honest ones wer
       uploads[agent] = sent.front();
       uploads.insert(uploads.end(), sent.begin() + 1, sent.end());
       Validating context(scene.federation, t, seen[t].server);
-      const Round round = make_round(uploads, seen[t].last_update, scene.federation.network());
+      const Round round = round_of(uploads, seen[t].last_update, scene.federation);
       for (std::size_t r = 0; r < readers.size(); ++r) {
         std::map<ClientId, double> sums;
         for (const auto& [name, score] : readers[r]->observe(round, context))

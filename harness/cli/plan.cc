@@ -1,0 +1,198 @@
+#include "harness/cli/plan.hpp"
+
+#include <ATen/ops/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <set>
+#include <string_view>
+#include <thread>
+
+#include "fedval/error.hpp"
+#include "fedval/tensor/gram.hpp"
+#include "fedval/tensor/torch.hpp"
+#include "harness/cli/peak_memory.hpp"
+#include "harness/report/table.hpp"
+#include "harness/report/wording.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+constexpr double bytes_a_float = 4, mib = 1 << 20;
+
+double cores() { return static_cast<double>(std::max(1U, std::thread::hardware_concurrency())); }
+
+/// Products of entries a second on one core, for as many vectors as fill the kernel's tiles.
+double measured_products() {
+  constexpr std::int64_t n = 60, size = 1 << 17;
+  std::vector<TensorView> vectors;
+  for (std::int64_t i = 0; i < n; ++i) vectors.emplace_back(at::rand({size}));
+  const auto start = std::chrono::steady_clock::now();
+  constexpr int repetitions = 5;
+  for (int i = 0; i < repetitions; ++i)
+    if (!(gram(vectors).norm(0) > 0)) fail("the Gram matrix of random vectors is 0");
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double threads = detail::threads_for(static_cast<std::size_t>(n * size));
+  return repetitions * n * (n + 1) / 2.0 * size / seconds / threads;
+}
+
+template <std::size_t n>
+bool is_one_of(const std::string& name, const std::array<std::string_view, n>& names) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+constexpr std::array<std::string_view, 10> by_gram{
+    "cgsv", "cgsv_exact",    "cgsv_euclidean",    "cgsv_authors_code", "leave_one_out_cosine",
+    "rffl", "gated_entropy", "consensus_entropy", "confirmed_entropy", "verified_entropy"};
+constexpr std::array<std::string_view, 7> with_own_models{
+    "cgsv", "cgsv_exact", "cgsv_euclidean", "cgsv_authors_code", "rffl", "cffl", "shapfed"};
+constexpr std::array<std::string_view, 1> with_joined_updates{"rffl"};
+constexpr std::array<std::string_view, 2> with_own_losses{"afl", "qffl"};
+constexpr std::array<std::string_view, 2> not_spread{"fedmd", "fedzge"};
+/// What is done beside training, and so what is sent, that the model does not count.
+constexpr std::array<std::string_view, 14> uncounted{
+    "residual", "eci_or",  "eci_mr", "fedsv",  "comfedsv", "gtg_shapley", "leave_one_out",
+    "cffl",     "shapfed", "fedmd",  "fedzge", "feddf",    "dense",       "fedgen"};
+
+Scale scale_of(const Laboratory& laboratory) {
+  const Federation& federation = laboratory.federation;
+  const Settings& settings = laboratory.settings;
+  const FinalLayer& final = federation.network().final_layer();
+  Scale scale{
+      .agents = static_cast<double>(federation.agents().size()),
+      .parameters = static_cast<double>(federation.dimension()),
+      .state = static_cast<double>(federation.dimension() + federation.buffers()),
+      .final_layer = static_cast<double>(final.classes * (final.features + (final.bias_begin < 0 ? 0 : 1)))};
+  const std::size_t rounds = settings.training.rounds;
+  const auto examples = static_cast<double>(federation.test_samples());
+  const double saves =
+      settings.checkpoint.every == 0 ? 0 : static_cast<double>(rounds / settings.checkpoint.every);
+  Scale::Phase phase{.rounds = static_cast<double>(rounds),
+                     .steps = static_cast<double>(federation.steps(0, rounds, true)),
+                     .tests = scale.agents * examples,
+                     .sends = false,
+                     .own_models = true,
+                     .saves = saves};
+  scale.phases.push_back(phase);
+  phase.sends = true;
+  phase.steps = static_cast<double>(federation.steps(0, rounds, false));
+  const double evaluated = std::ceil(phase.rounds / static_cast<double>(settings.evaluation.every));
+  double all_examples = 0;
+  for (const Agent& agent : federation.agents()) all_examples += static_cast<double>(agent.shard.size());
+  for (const std::string& method : settings.methods.run) {
+    phase.own_models = is_one_of(method, with_own_models);
+    phase.joins = is_one_of(method, with_joined_updates);
+    phase.spread = !is_one_of(method, not_spread);
+    phase.tests = examples * (evaluated + (phase.own_models ? scale.agents : 1)) +
+                  (is_one_of(method, with_own_losses) ? phase.rounds * all_examples : 0);
+    phase.grams =
+        static_cast<double>(std::ranges::count_if(settings.scores.read,
+                                                  [](const auto& name) { return is_one_of(name, by_gram); }) +
+                            (is_one_of(method, by_gram) ? 1 : 0));
+    scale.phases.push_back(phase);
+  }
+  return scale;
+}
+
+Table table_of(const Scale& scale, const Speeds& speeds, const std::vector<std::size_t>& ranks) {
+  Table table({"ranks", "time", "memory of rank 0, MiB", "received by rank 0, MiB"});
+  for (const std::size_t count : ranks) {
+    const Needs needs = needs_of(scale, speeds, count);
+    table.add({std::to_string(count), duration(needs.seconds), fixed(needs.memory / mib, 0),
+               fixed(needs.received / mib, 1)});
+  }
+  return table;
+}
+
+}  // namespace
+
+Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
+  const auto R = static_cast<double>(ranks);
+  const double N = scale.agents, D = scale.parameters, S = scale.state, F = scale.final_layer;
+  const double elsewhere = 1 - 1 / R, held = std::ceil(N / R);
+  const auto slices = static_cast<double>(detail::Slices(static_cast<std::size_t>(D)).count());
+  const double run = std::ceil(slices / R) / slices * D;
+  const double threads = speeds.threads > 0
+                             ? speeds.threads
+                             : std::max(1.0, std::floor(speeds.cores / (speeds.one_machine ? R : 1)));
+  // On one machine there may be more threads than cores.
+  const double crowd = speeds.one_machine ? std::max(1.0, R * threads / speeds.cores) : 1;
+  Needs needs{.memory = speeds.base};
+  for (const Scale::Phase& phase : scale.phases) {
+    double floats = 0, matrices = 0;
+    if (phase.sends && ranks > 1) {
+      floats = N * elsewhere * (run + F + S - D) + D * elsewhere + (phase.joins ? held * elsewhere * D : 0);
+      matrices = phase.grams * 8 * N * N;
+    }
+    const double saved = phase.saves > 0 ? (phase.own_models ? 3 * N : 4) * S : 0;
+    const double received =
+        bytes_a_float * (phase.rounds * floats + (phase.own_models ? phase.saves * N * elsewhere * S : 0)) +
+        phase.rounds * matrices;
+    needs.received += received;
+
+    const double side_by_side = std::ceil((phase.spread ? held : N) / threads);  // an agent has one thread
+    const double products = phase.rounds * phase.grams * N * (N + 1) / 2 * run;
+    needs.seconds += (phase.steps * speeds.step * side_by_side / N +
+                      phase.tests * speeds.example / (R * threads) + products / speeds.products / threads) *
+                     crowd;
+    // A Gram matrix's sum goes through the ranks that have slices, one after the other.
+    needs.seconds += (received + phase.rounds * matrices * std::min(R, slices)) / speeds.link;
+
+    const double models = ((phase.own_models ? 4 : 3) * held * S + 5 * D + N * (F + S - D)) * bytes_a_float;
+    const double sums =
+        phase.grams > 0
+            ? 8 * (3 * N * N + std::min(std::ceil(slices / R) * N * N, std::max(threads * N * N, 0x1p25)))
+            : 0;
+    needs.memory = std::max(needs.memory, speeds.base + std::max(models + sums, bytes_a_float * saved));
+  }
+  return needs;
+}
+
+void print_plan(const Settings& settings, const Places& places, const std::vector<std::size_t>& ranks,
+                double link, bool one_machine, std::ostream& out) {
+  Laboratory laboratory(settings, places);
+  print_setting(out, laboratory);
+  const Federation::Pace pace = laboratory.federation.measure();
+  const auto workers = static_cast<double>(laboratory.workers.count());
+  const Speeds speeds{.step = pace.seconds_a_step * workers,
+                      .example = pace.seconds_an_example * workers,
+                      .products = measured_products(),
+                      .link = link,
+                      .cores = cores(),
+                      .threads = static_cast<double>(settings.threads),
+                      .base = peak_memory(),
+                      .one_machine = one_machine};
+  out << table_of(scale_of(laboratory), speeds, ranks) << '\n'
+      << (one_machine ? "All ranks on this machine, whose " : "Each rank on a machine like this one, whose ")
+      << cores() << " cores do " << fixed(1 / pace.seconds_a_step, 1) << " steps a second; "
+      << fixed(link / 1e6, 0) << " MB a second between ranks.\n";
+  std::set<std::string> left_out;
+  for (const auto* names : {&laboratory.settings.methods.run, &laboratory.settings.scores.read})
+    for (const std::string& name : *names)
+      if (is_one_of(name, uncounted)) left_out.insert(name);
+  if (laboratory.settings.truth.coalitions != "none") left_out.insert("truth.coalitions");
+  if (!laboratory.settings.attack.kinds.empty()) left_out.insert("attack");
+  std::string list;
+  for (const std::string& name : left_out) list += (list.empty() ? "" : ", ") + name;
+  if (!list.empty()) out << "Not counted is what these do beside the clients' training: " << list << ".\n";
+  out << std::flush;
+}
+
+void print_plan(double agents, double parameters, const std::vector<std::size_t>& ranks, double link,
+                std::ostream& out) {
+  const Scale scale{
+      .agents = agents, .parameters = parameters, .state = parameters, .phases = {{.rounds = 1, .grams = 1}}};
+  const Speeds speeds{.products = measured_products(), .link = link, .cores = cores()};
+  out << "One round of averaging with one score by a Gram matrix, without the training:\n"
+      << fixed(agents, 0) << " agents, " << fixed(parameters, 0) << " parameters\n\n"
+      << table_of(scale, speeds, ranks) << '\n'
+      << "Each rank on a machine like this one, whose " << fixed(speeds.cores, 0) << " cores do "
+      << fixed(speeds.products * speeds.cores / 1e9, 1) << "e9 products a second; " << fixed(link / 1e6, 0)
+      << " MB a second between ranks.\n"
+      << std::flush;
+}
+
+}  // namespace fedval::harness

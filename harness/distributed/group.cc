@@ -1,0 +1,370 @@
+#include "harness/distributed/group.hpp"
+
+#include <ATen/ops/empty_like.h>
+#include <netdb.h>
+#include <openssl/evp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <sstream>
+#include <thread>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <utility>
+
+#include "fedval/error.hpp"
+#include "harness/distributed/store.hpp"
+
+namespace fedval::harness {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// The prefix of every key: nobody who does not know the secret, or takes part in another run, finds the
+/// others.
+std::string prefix_of(const Rendezvous& r) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  const std::string salted = "fedval, " + std::to_string(r.ranks) + " ranks: " + r.secret;
+  if (EVP_Digest(salted.data(), salted.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1)
+    fail("SHA-256 is not available");
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string hex;
+  for (unsigned i = 0; i < length; ++i) {
+    hex += digits[digest[i] >> 4];
+    hex += digits[digest[i] & 15];
+  }
+  return hex;
+}
+
+std::string host() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown host";
+}
+
+std::string where(const Rendezvous& r) { return r.address + ":" + std::to_string(r.port); }
+
+c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
+  c10d::TCPStoreOptions options;
+  options.port = r.port;
+  options.isServer = serves;
+  options.waitWorkers =
+      false;  // it would count whoever connects; who belongs here is settled under the prefix
+  options.timeout = r.patience;
+  try {
+    return c10::make_intrusive<c10d::TCPStore>(r.address, options);
+  } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
+    if (serves)
+      fail("rank 0 cannot listen at ", where(r), ": the port is taken, or the address not this machine's");
+    fail("rank 0 is not at ", where(r), ": no answer within ", r.patience.count(), " s");
+  }
+}
+
+/// The address of this machine from which rank 0 is reached: the others can reach it there. No packet is
+/// sent.
+std::string own_address(const Rendezvous& r) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_DGRAM;
+  std::string address;
+  if (::getaddrinfo(r.address.c_str(), std::to_string(r.port).c_str(), &hints, &found) == 0) {
+    const int probe = ::socket(found->ai_family, SOCK_DGRAM, 0);
+    sockaddr_storage own{};
+    socklen_t size = sizeof own;
+    auto* const any = reinterpret_cast<sockaddr*>(&own);
+    std::array<char, NI_MAXHOST> host{};
+    if (probe >= 0 && ::connect(probe, found->ai_addr, found->ai_addrlen) == 0 &&
+        ::getsockname(probe, any, &size) == 0 &&
+        ::getnameinfo(any, size, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) == 0)
+      address = host.data();
+    if (probe >= 0) ::close(probe);
+    ::freeaddrinfo(found);
+  }
+  if (address.empty()) fail("MASTER_ADDR is \"", r.address, "\", to which this machine has no way");
+  return address;
+}
+
+std::shared_ptr<gloo::transport::Device> device_for(const Rendezvous& r) {
+  const std::string address = r.interface.empty() ? own_address(r) : "";
+  try {
+    return address.empty() ? c10d::ProcessGroupGloo::createDeviceForInterface(r.interface)
+                           : c10d::ProcessGroupGloo::createDeviceForHostname(address);
+  } catch (const std::exception&) {
+    if (!address.empty()) fail("Gloo cannot use this machine's address ", address);
+    fail("FEDVAL_INTERFACE is \"", r.interface, "\": no such network interface with an address");
+  }
+}
+
+/// What one rank sends and receives before all meet again: the patience is for that much, not for a whole
+/// model.
+constexpr std::int64_t most_bytes = 16 << 20;
+
+}  // namespace
+
+Ranks::Group::Group(const Rendezvous& r)
+    : rendezvous_(r),
+      device_(device_for(r)),  // before the others know of this rank: it may fail
+      everyone_(connect(r, r.rank == 0)),
+      prefix_(prefix_of(r)),
+      store_(of_generation(everyone_)),
+      names_(meet_all()) {
+  form();
+}
+
+Ranks::Group::~Group() {
+  if (finished_) return;
+  try {
+    Pulse::leave(*store_, names_[rendezvous_.rank], why_.empty() ? "it was stopped" : why_);
+    linger();
+  } catch (const std::exception&) {  // the others have gone, or the store has
+  }
+}
+
+/// One step of Gloo's, for which all meet. Everything that goes wrong is a rank's, and named.
+template <class Step>
+void Ranks::Group::exchange(Step&& step) {
+  try {
+    meet();
+    step(*gloo_);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    explain(error);
+  }
+}
+
+std::vector<at::Tensor> Ranks::Group::gather(const at::Tensor& own) {
+  std::vector<std::vector<at::Tensor>> all(1);
+  for (std::size_t rank = 0; rank < names_.size(); ++rank) all[0].push_back(at::empty_like(own));
+  std::vector<at::Tensor> mine{own};
+  exchange([&](c10d::ProcessGroupGloo& gloo) { gloo.allgather(all, mine)->wait(); });
+  received_ += own.nbytes() * (names_.size() - 1);
+  return all[0];
+}
+
+void Ranks::Group::broadcast(const std::vector<at::Tensor>& tensors, std::span<const std::size_t> owners) {
+  exchange([&](c10d::ProcessGroupGloo& gloo) {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const at::Tensor flat = tensors[i].view({-1});
+      const std::int64_t most = most_bytes / flat.element_size();
+      c10d::BroadcastOptions options;
+      options.rootRank = static_cast<std::int64_t>(owners[i]);
+      for (std::int64_t begin = 0; begin < flat.numel(); begin += most) {
+        std::vector<at::Tensor> one{flat.narrow(0, begin, std::min(most, flat.numel() - begin))};
+        gloo.broadcast(one, options)->wait();
+      }
+      if (owners[i] != rendezvous_.rank) received_ += tensors[i].nbytes();
+    }
+  });
+}
+
+void Ranks::Group::send(const std::vector<Parcel>& parcels) {
+  const std::size_t rank = rendezvous_.rank;
+  struct Piece {
+    const Parcel* parcel;
+    std::size_t begin, bytes;
+  };
+  std::vector<Piece> pieces;
+  std::vector<std::size_t> moved(names_.size());
+  const auto move = [&] {
+    if (pieces.empty()) return;
+    exchange([&](c10d::ProcessGroupGloo& gloo) {
+      using Work = decltype(gloo.send(std::declval<std::vector<at::Tensor>&>(), 0, 0));
+      std::vector<Work> under_way;
+      int number = 0;
+      for (const auto& [parcel, begin, bytes] : pieces) {
+        ++number;
+        if (parcel->from != rank && parcel->to != rank) continue;
+        const auto entry = static_cast<std::size_t>(parcel->tensor.element_size());
+        std::vector<at::Tensor> part{parcel->tensor.view({-1}).narrow(
+            0, static_cast<std::int64_t>(begin / entry), static_cast<std::int64_t>(bytes / entry))};
+        under_way.push_back(parcel->from == rank ? gloo.send(part, static_cast<int>(parcel->to), number)
+                                                 : gloo.recv(part, static_cast<int>(parcel->from), number));
+        if (parcel->to == rank) received_ += bytes;
+      }
+      for (const Work& work : under_way) work->wait();
+    });
+    pieces.clear();
+    std::ranges::fill(moved, 0);
+  };
+  // All know all sizes, so all make the same exchanges of them.
+  for (const Parcel& parcel : parcels) {
+    if (parcel.from == parcel.to) continue;
+    for (std::size_t begin = 0; begin < parcel.bytes; begin += most_bytes) {
+      const std::size_t bytes = std::min<std::size_t>(most_bytes, parcel.bytes - begin);
+      if (std::max(moved[parcel.from], moved[parcel.to]) + bytes > most_bytes) move();
+      pieces.push_back({&parcel, begin, bytes});
+      moved[parcel.from] += bytes;
+      moved[parcel.to] += bytes;
+    }
+  }
+  move();
+}
+
+/// Every rank that is still there says so to the next generation; rank 0 waits for all but the lost one,
+/// and a while for others that are lost with it, and says who belongs to it.
+void Ranks::Group::reform() {
+  ++generation_;
+  const c10::intrusive_ptr<c10d::Store> next = of_generation(everyone_);
+  std::vector<std::size_t> members;
+  try {
+    members = members_of(*next);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    explain(error);
+  }
+  const auto place = std::ranges::find(members, rendezvous_.rank);
+  if (place == members.end()) fail("this rank was taken for lost, and the others have gone on without it");
+  std::vector<std::string> names;
+  for (const std::size_t rank : members) names.push_back(names_[rank]);
+  gloo_.reset();
+  pulse_.reset();
+  names_ = std::move(names);
+  rendezvous_.rank = static_cast<std::size_t>(place - members.begin());
+  rendezvous_.ranks = members.size();
+  store_ = next;
+  meetings_ = 0;
+  form();
+}
+
+void Ranks::Group::finish() {
+  exchange([](c10d::ProcessGroupGloo&) {});
+  finished_ = true;
+  try {
+    linger();
+  } catch (const std::exception&) {  // rank 0 had no more time
+  }
+}
+
+/// The keys of this secret, and of this generation of ranks.
+c10::intrusive_ptr<c10d::Store> Ranks::Group::of_generation(c10::intrusive_ptr<c10d::Store> store) const {
+  return c10::make_intrusive<c10d::PrefixStore>(prefix_ + "/" + std::to_string(generation_),
+                                                std::move(store));
+}
+
+/// The ranks as they are numbered now begin to watch one another and to exchange data.
+void Ranks::Group::form() {
+  const Rendezvous& r = rendezvous_;
+  pulse_ = std::make_unique<Pulse>(of_generation(connect(r, false)), r.rank, names_, r.patience,
+                                   [name = names_[r.rank]](const std::string& why) {
+                                     std::cerr << "harness: " << name << ": " << why << std::endl;
+                                     ::_exit(2);
+                                   });
+  auto options = c10d::ProcessGroupGloo::Options::create(r.patience);
+  options->devices.push_back(device_);
+  try {
+    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(
+        c10::make_intrusive<c10d::PrefixStore>("gloo", store_), static_cast<int>(r.rank),
+        static_cast<int>(r.ranks), options);
+  } catch (const std::exception& error) {
+    explain(error);
+  }
+}
+
+/// All are here, and all are still there. Nobody can run ahead: the next meeting counts on.
+void Ranks::Group::meet() {
+  ++meetings_;
+  const auto all = static_cast<std::int64_t>(rendezvous_.ranks * meetings_);
+  milliseconds pause(0);
+  for (std::int64_t here = store_->add("meetings", 1); here < all; here = store_->add("meetings", 0)) {
+    pulse_->check();
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause + milliseconds(1), milliseconds(20));
+  }
+}
+
+/// Names of all ranks, once all are there.
+std::vector<std::string> Ranks::Group::meet_all() {
+  try {
+    const std::string mine = std::to_string(rendezvous_.rank);
+    if (store_->add("claim/" + mine, 1) > 1)
+      fail("rank ", mine, " is there already: two processes have that number");
+    store_->set("host/" + mine, bytes_of(host()));
+    store_->set("process/" + mine, bytes_of(std::to_string(::getpid())));
+    // Rank 0 takes the store with it: the others find out who is missing before that.
+    const auto latest =
+        Clock::now() + rendezvous_.patience + std::chrono::seconds(rendezvous_.rank == 0 ? 2 : 0);
+    std::string missing = missing_ranks();
+    for (; !missing.empty() && Clock::now() < latest; missing = missing_ranks())
+      std::this_thread::sleep_for(milliseconds(20));
+    if (!missing.empty())
+      fail(missing, " did not join at ", where(rendezvous_), " within ", rendezvous_.patience.count(),
+           " s: not started, with another FEDVAL_SECRET or number of ranks, or cut off");
+    std::vector<std::string> names;
+    for (std::size_t rank = 0; rank < rendezvous_.ranks; ++rank) {
+      const std::string number = std::to_string(rank), theirs = text_of(store_->get("host/" + number));
+      names.push_back("rank " + number + " (" + theirs + ", process " +
+                      text_of(store_->get("process/" + number)) + ")");
+      if (theirs == host() && rank != rendezvous_.rank) ++beside_;
+    }
+    return names;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
+    fail("rank 0 at ", where(rendezvous_), " has gone while the ranks met; it says why");
+  }
+}
+
+std::string Ranks::Group::missing_ranks() {
+  std::string missing;
+  for (std::size_t rank = 0; rank < rendezvous_.ranks; ++rank)
+    if (!store_->check({"process/" + std::to_string(rank)}))
+      missing += (missing.empty() ? "rank " : ", rank ") + std::to_string(rank);
+  return missing;
+}
+
+std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next) {
+  const auto here = [](std::size_t rank) { return "here/" + std::to_string(rank); };
+  const auto latest = Clock::now() + 2 * rendezvous_.patience;
+  const auto wait_for = [&](const auto& done) {
+    while (!done() && Clock::now() < latest) std::this_thread::sleep_for(milliseconds(20));
+  };
+  next.set(here(rendezvous_.rank), bytes_of(""));
+  std::vector<std::size_t> members;
+  if (rendezvous_.rank == 0) {
+    wait_for([&] {
+      members.clear();
+      for (std::size_t rank = 0; rank < names_.size(); ++rank)
+        if (next.check({here(rank)})) members.push_back(rank);
+      return members.size() + 1 >= names_.size();
+    });
+    std::string list;
+    for (const std::size_t rank : members) list += std::to_string(rank) + " ";
+    next.set("members", bytes_of(list));
+    return members;
+  }
+  wait_for([&] { return next.check({"members"}); });
+  if (!next.check({"members"})) fail(names_.front(), " does not go on");
+  std::istringstream list(text_of(next.get("members")));
+  for (std::size_t rank; list >> rank;) members.push_back(rank);
+  return members;
+}
+
+/// The reason behind an error of c10d's, whose own words name no rank: somebody has left, or soon will be
+/// found to have.
+void Ranks::Group::explain(const std::exception& error) {
+  const auto latest = Clock::now() + rendezvous_.patience + std::chrono::seconds(3);
+  while (Clock::now() < latest) {
+    pulse_->check();
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  const std::string said = error.what();
+  fail("the ranks lost contact: ", said.substr(0, said.find('\n')));
+}
+
+/// Rank 0 holds the store: it goes last, or the others would not learn why.
+void Ranks::Group::linger() {
+  if (rendezvous_.rank != 0) {
+    store_->add("gone", 1);
+    return;
+  }
+  const auto latest = Clock::now() + std::chrono::seconds(3);
+  while (store_->add("gone", 0) + 1 < static_cast<std::int64_t>(rendezvous_.ranks) && Clock::now() < latest)
+    std::this_thread::sleep_for(milliseconds(10));
+}
+
+}  // namespace fedval::harness
