@@ -17,7 +17,7 @@ void Archive::raw(void* bytes, std::size_t count) {
     return;
   }
   if (count > bytes_.size() - place_) damaged("ends too early");
-  std::memcpy(bytes, bytes_.data() + place_, count);
+  if (count > 0) std::memcpy(bytes, bytes_.data() + place_, count);  // of nothing there may be no address
   place_ += count;
 }
 

@@ -25,6 +25,7 @@ command -v clang++ > /dev/null || { echo "clang++ is not installed (Debian: apt-
 build=$folder/build
 mkdir -p "$build"
 flags=(-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+  -fsanitize-ignorelist=tests/fuzz/ignored.txt
   -Wno-unknown-pragmas -I. -isystem /usr/include/torch/csrc/api/include)
 compile() {  # source object
   local more=()
