@@ -127,7 +127,7 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
       floats = N * elsewhere * (run + F + S - D) + D * elsewhere + (phase.joins ? held * elsewhere * D : 0);
       matrices = phase.grams * 8 * N * N;
     }
-    const double saved = phase.saves > 0 ? (phase.own_models ? 3 * N : 4) * S : 0;
+    const double saved = phase.saves > 0 ? (phase.own_models ? 3 * N + 2 * held : 4) * S : 0;
     const double received =
         bytes_a_float * (phase.rounds * floats + (phase.own_models ? phase.saves * N * elsewhere * S : 0)) +
         phase.rounds * matrices;

@@ -13,8 +13,8 @@
 //   checkpoint   N (1 - 1/R) S          where agents have models of their own
 //
 // and a rank holds h models three times (before, after, and their updates' runs), four times where they are
-// the agents' own, and five vectors of the server's; when it saves agents' own models, the leading rank holds
-// N of them three times.
+// the agents' own, and five vectors of the server's. When it saves agents' own models, the leading rank holds
+// them all three times, as models and in the growing text of a checkpoint, and those h twice.
 #pragma once
 
 #include <cstddef>

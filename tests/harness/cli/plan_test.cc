@@ -82,7 +82,7 @@ TEST_CASE(
   CHECK(needs_of(scale, speeds, 4).memory == doctest::Approx(1e8 + 3 * 3 * model + 5 * model + 12 * 4000));
   scale.phases[0].own_models = true;
   scale.phases[0].saves = 1;
-  CHECK(needs_of(scale, speeds, 4).memory == doctest::Approx(1e8 + 3 * 12 * model));
+  CHECK(needs_of(scale, speeds, 4).memory == doctest::Approx(1e8 + (3 * 12 + 2 * 3) * model));
 }
 
 TEST_CASE("more than 64 ranks share the training, but no longer the vectors") {
