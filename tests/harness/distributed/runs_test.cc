@@ -13,10 +13,8 @@ using test_files::Folder;
 
 namespace {
 
-/// Every parallel part of the harness: own models, several methods, validated coalitions, own losses,
-/// retrained coalitions, attackers, agents that are away.
-const std::string everything = R"(name = "everything"
-seed = 5
+/// Four agents of unequal sizes who are sometimes away.
+const std::string small_federation = R"(
 [data]
 set = "digits"
 held_out = 60
@@ -26,9 +24,6 @@ agents = 4
 samples_per_agent = 40
 [model]
 name = "small_cnn"
-[participation]
-fraction = 0.75
-stragglers = 0.5
 [training]
 rounds = 3
 local_epochs = 1
@@ -38,6 +33,14 @@ learning_rate = 0.1
 test_samples = 70
 [validation]
 samples = 55
+[participation]
+fraction = 0.75
+)";
+
+/// Every parallel part of the harness: own models, several methods, validated coalitions, own losses,
+/// retrained coalitions, attackers, agents that are away.
+const std::string everything = "name = \"everything\"\nseed = 5\n" + small_federation + R"(
+stragglers = 0.5
 [methods]
 run = ["fedavg", "cgsv", "qffl"]
 [scores]
@@ -51,28 +54,7 @@ coalitions = "retrained"
 
 /// Every way in which methods hand out models of the agents' own, and read updates that lie cut over the
 /// ranks.
-const std::string personal = R"(name = "personal"
-seed = 6
-[data]
-set = "digits"
-held_out = 60
-[partition]
-kind = "pow"
-agents = 4
-samples_per_agent = 40
-[model]
-name = "small_cnn"
-[participation]
-fraction = 0.75
-[training]
-rounds = 3
-local_epochs = 1
-batch_size = 16
-learning_rate = 0.1
-[evaluation]
-test_samples = 70
-[validation]
-samples = 55
+const std::string personal = "name = \"personal\"\nseed = 6\n" + small_federation + R"(
 [methods]
 run = ["rffl", "cffl", "shapfed", "fedopt", "afl", "residual", "cgsv_exact", "verified_entropy"]
 [scores]
