@@ -1,6 +1,10 @@
 // Aggregation weights from a value for each client.
 //
-//   w_i = max(v_i, 0) / sum_j max(v_j, 0),   1 / N where no v_i is positive
+//   w_i = v_i / sum_j v_j over the v above 1e-9, 0 for the others;   1 / N where no v_i is
+//
+// Scores here have a scale of about one (entropies over ln C, cosines, weights). What is 0 by theory, such as
+// the entropy of a final layer of rank one, comes out of float updates as 1e-18 to 1e-11; weights made of it
+// would be shares of rounding errors.
 #pragma once
 
 #include <string>
@@ -17,7 +21,10 @@ struct ScoreWeights {
       notes;  ///< what a reader of the results must know: who was clamped, uniform weights
 };
 
-/// The weights; a value below 0 weighs 0, and a note names the client. O(N). Error names the client whose
+/// Values up to this one weigh nothing.
+inline constexpr double least_score = 1e-9;
+
+/// The weights; where a value below 0 weighs 0, a note names the client. O(N). Error names the client whose
 /// value is not finite; `what` is what messages call a value, such as "gamma".
 ScoreWeights score_weights(const Scores& scores, std::string_view what);
 

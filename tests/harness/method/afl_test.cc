@@ -67,7 +67,7 @@ TEST_CASE("a large step leaves the worst agent alone; without it, weights are un
   method.step(scene.of({1, 2}), scene.models, scene.context);
   CHECK(distance(scene.models.server, before + (scene.updates[0] + scene.updates[1]) / 2) < 1e-14);
   CHECK(method.weights() == std::vector<double>{0.5, 0.5});
-  CHECK(method.take_notes() == std::vector<std::string>{"no lambda was positive, weights are uniform"});
+  CHECK(method.take_notes() == std::vector<std::string>{"no lambda was above 1e-9, weights are uniform"});
   CHECK(method.credit() == Lambda{{1, 0}, {2, 1}, {3, 0}});  // from (2, 4, 1)
 }
 

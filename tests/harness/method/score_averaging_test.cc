@@ -47,8 +47,8 @@ TEST_CASE("weights are the scores over their sum; a negative score weighs 0, and
   CHECK(method.take_notes().empty());
 }
 
-TEST_CASE("no positive score: uniform weights, and a note says so") {
-  for (const double value : {0.0, -1.0}) {
+TEST_CASE("no score above rounding errors: uniform weights, and a note says so") {
+  for (const double value : {0.0, -1.0, 1e-11, least_score}) {
     Scene scene(2, 3, at::kDouble);
     const at::Tensor before = scene.models.server.clone();
     ScoreAveraging method(Given{{{1, 0}, {2, value}, {3, 0}}});
@@ -57,8 +57,17 @@ TEST_CASE("no positive score: uniform weights, and a note says so") {
     CHECK(method.weights() == std::vector<double>{0.5, 0.5});
     const std::vector<std::string> notes = method.take_notes();
     REQUIRE(notes.size() == (value < 0 ? 2 : 1));
-    CHECK(notes.back() == "no score was positive, weights are uniform");
+    CHECK(notes.back() == "no score was above 1e-9, weights are uniform");
   }
+}
+
+TEST_CASE("a score that is a rounding error has no weight beside one that is not") {
+  Scene scene(7, 3, at::kDouble);
+  ScoreAveraging method(Given{{{1, 1e-11}, {2, 2e-9}, {3, 6e-9}}});
+  method.step(scene.round, scene.models, scene.context);
+  CHECK(method.weights() == std::vector<double>{0, 0.25, 0.75});
+  CHECK(method.credit().at(1) == 1e-11);  // what it was given stays on record
+  CHECK(method.take_notes().empty());
 }
 
 TEST_CASE("the credit of one who is away stays; a score that is no number is refused, and nothing changes") {

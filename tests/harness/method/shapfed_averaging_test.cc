@@ -78,7 +78,7 @@ TEST_CASE("no gamma positive: uniform weights, everyone receives the aggregate, 
   const at::Tensor expected = start + (scene.updates[0] + scene.updates[1] + scene.updates[2]) / 3;
   CHECK(distance(scene.models.server, expected) < 1e-14);
   for (const auto& [id, agent] : scene.models.agents) CHECK(agent.is_same(scene.models.server));
-  CHECK(method.take_notes() == std::vector<std::string>{"no gamma was positive, weights are uniform"});
+  CHECK(method.take_notes() == std::vector<std::string>{"no gamma was above 1e-9, weights are uniform"});
 }
 
 TEST_CASE("state is saved; an agent without a model is refused") {
