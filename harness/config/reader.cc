@@ -186,6 +186,7 @@ std::vector<Settings> read_all(const toml::table& document, const std::string& s
     all.push_back(Reader(document, source, place).read());
     for (std::size_t a = 0; a < axes.size(); ++a)
       if (axes[a].path != "name") all.back().name += "_" + axes[a].path + "-" + axes[a].words[place[a]];
+    std::erase(all.back().name, '+');  // 1e+07 is not 1e-07
     for (char& c : all.back().name)
       if (!is_folder_name(std::string("x") + c)) c = '-';
     for (std::size_t a = axes.size(); a-- > 0;) {  // as an odometer

@@ -38,8 +38,8 @@ TEST_CASE("sweep: a text without lists is one experiment under its own name") {
 TEST_CASE("sweep: every combination, the last key fastest, each under a name of its own") {
   const auto all = experiments("name = \"a\"\nseed = [1, 2]\n[cgsv]\nbeta = [0.5, 1, 1e7]\n");
   CHECK(names(all) == std::vector<std::string>{"a_seed-1_cgsv.beta-0.5", "a_seed-1_cgsv.beta-1",
-                                               "a_seed-1_cgsv.beta-1e-07", "a_seed-2_cgsv.beta-0.5",
-                                               "a_seed-2_cgsv.beta-1", "a_seed-2_cgsv.beta-1e-07"});
+                                               "a_seed-1_cgsv.beta-1e07", "a_seed-2_cgsv.beta-0.5",
+                                               "a_seed-2_cgsv.beta-1", "a_seed-2_cgsv.beta-1e07"});
   for (std::size_t i = 0; i < all.size(); ++i) {
     CHECK(all[i].seed == 1 + i / 3);
     CHECK(all[i].cgsv.beta == std::vector{0.5, 1.0, 1e7}[i % 3]);
