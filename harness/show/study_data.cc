@@ -27,12 +27,22 @@ void add_new(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
+template <class T>
+void reorder(std::vector<T>& things, const std::vector<std::size_t>& order) {
+  std::vector<T> ordered;
+  for (const std::size_t place : order) ordered.push_back(std::move(things[place]));
+  things = std::move(ordered);
+}
+
 }  // namespace
 
 Study study_of(std::vector<RunData> runs) {
   Study study{.runs = std::move(runs), .settings = {}, .names = {}, .differences = {}, .training = {}};
   study.settings = groups_of_same_setting(study.runs);
   study.differences = differences(study.runs, study.settings);
+  const std::vector<std::size_t> order = order_of_settings(study.settings.size(), study.differences);
+  reorder(study.settings, order);
+  for (Difference& difference : study.differences) reorder(difference.values, order);
   study.names = setting_names(study.settings.size(), study.differences);
   std::vector<Settings> trainings;
   for (const RunData& run : study.runs) {

@@ -39,6 +39,17 @@ TEST_CASE("ambiguous keys are written out, lists come last") {
   CHECK(setting_names(2, std::vector{time}) == Names{"T = 12", "T = 24"});
 }
 
+TEST_CASE("settings stand by what names them, numbers ascending, words as they first appear") {
+  const Difference kind{"partition.kind", {"\"pow\"", "\"pow\"", "\"uni\"", "\"uni\""}},
+      agents{"partition.agents", {"10", "5", "10", "5"}}, beta{"cgsv.beta", {"1e+07", "1.0", "0.5", "2.0"}};
+  using Order = std::vector<std::size_t>;
+  CHECK(order_of_settings(4, std::vector{agents, kind}) == Order{1, 0, 3, 2});
+  CHECK(order_of_settings(4, std::vector{beta}) == Order{2, 1, 3, 0});
+  CHECK(order_of_settings(1, {}) == Order{0});
+  // Not all are numbers: as they come.
+  CHECK(order_of_settings(3, std::vector{Difference{"a.b", {"2", "\"one\"", "1"}}}) == Order{0, 1, 2});
+}
+
 TEST_CASE("Markdown: any text is only text") {
   CHECK(markdown_text("spectral_fed") == "spectral_fed");
   CHECK(markdown_text("_a_ b_") == "\\_a\\_ b\\_");
