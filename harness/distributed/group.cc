@@ -29,7 +29,8 @@ using std::chrono::milliseconds;
 std::string prefix_of(const Rendezvous& r) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
-  const std::string salted = "fedval, " + std::to_string(r.ranks) + " ranks: " + r.secret;
+  const std::string salted =
+      "fedval, " + std::to_string(r.ranks) + " ranks, attempt " + std::to_string(r.attempt) + ": " + r.secret;
   if (EVP_Digest(salted.data(), salted.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1)
     fail("SHA-256 is not available");
   constexpr std::string_view digits = "0123456789abcdef";
@@ -60,7 +61,8 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
   } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
     if (serves)
       fail("rank 0 cannot listen at ", where(r), ": the port is taken, or the address not this machine's");
-    fail("rank 0 is not at ", where(r), ": no answer within ", r.patience.count(), " s");
+    fail(r.launcher_serves ? "the launcher's store" : "rank 0", " is not at ", where(r),
+         ": no answer within ", r.patience.count(), " s");
   }
 }
 
@@ -107,7 +109,7 @@ constexpr std::int64_t most_bytes = 16 << 20;
 Ranks::Group::Group(const Rendezvous& r)
     : rendezvous_(r),
       device_(device_for(r)),  // before the others know of this rank: it may fail
-      everyone_(connect(r, r.rank == 0)),
+      everyone_(connect(r, r.rank == 0 && !r.launcher_serves)),
       prefix_(prefix_of(r)),
       store_(of_generation(everyone_)),
       names_(meet_all()) {
@@ -265,15 +267,16 @@ void Ranks::Group::form() {
   }
 }
 
-/// All are here, and all are still there. Nobody can run ahead: the next meeting counts on.
+/// All are here, and all are still there. Nobody can run ahead: the next meeting counts on. Who has waited
+/// long looks seldom, so that nobody waits more than an eighth longer than it must.
 void Ranks::Group::meet() {
   ++meetings_;
   const auto all = static_cast<std::int64_t>(rendezvous_.ranks * meetings_);
-  milliseconds pause(0);
+  const auto begin = Clock::now();
   for (std::int64_t here = store_->add("meetings", 1); here < all; here = store_->add("meetings", 0)) {
     pulse_->check();
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause + milliseconds(1), milliseconds(20));
+    const Clock::duration shortest = std::chrono::microseconds(20), longest = milliseconds(20);
+    std::this_thread::sleep_for(std::clamp((Clock::now() - begin) / 8, shortest, longest));
   }
 }
 

@@ -76,6 +76,7 @@ int launch(std::size_t count, const std::vector<std::string>& arguments) {
   ::setenv("MASTER_ADDR", "127.0.0.1", 1);
   ::setenv("MASTER_PORT", std::to_string(free_port()).c_str(), 1);
   ::setenv("FEDVAL_SECRET", random_secret().c_str(), 1);
+  ::unsetenv("TORCHELASTIC_USE_AGENT_STORE");  // of a torchrun around it: rank 0 keeps the store here
   std::signal(SIGCHLD, SIG_DFL);
   std::signal(SIGINT, SIG_IGN);  // a terminal sends it to the ranks, too; they save what they have
   children.assign(count, 0);

@@ -47,6 +47,10 @@ std::optional<Rendezvous> rendezvous_of(const Environment& environment) {
     if (!meant) fail("MASTER_ADDR is not set, but ", names.ranks, " is ", found.ranks);
     found.address = *environment("MASTER_ADDR");
     found.port = static_cast<std::uint16_t>(number(environment, "MASTER_PORT", 1, 65535));
+    if (names.rank == "RANK" && environment("TORCHELASTIC_USE_AGENT_STORE") == "True") {
+      found.launcher_serves = true;
+      found.attempt = number(environment, "TORCHELASTIC_RESTART_COUNT", 0, 1'000'000);
+    }
     found.secret = environment("FEDVAL_SECRET").value_or("");
     if (found.secret.empty())
       fail("FEDVAL_SECRET is not set: ", found.ranks, " processes meet under a secret that they share");

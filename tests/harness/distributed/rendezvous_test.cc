@@ -43,7 +43,19 @@ TEST_CASE("the names of every launcher") {
     CHECK(found->interface.empty());
     CHECK_FALSE(found->goes_on);
     CHECK(found->patience == std::chrono::seconds(60));
+    CHECK_FALSE(found->launcher_serves);
   }
+}
+
+TEST_CASE("torchrun keeps the store itself, and counts how often it has started all of them") {
+  const std::map<std::string, std::string> torchrun{{"RANK", "0"},
+                                                    {"WORLD_SIZE", "2"},
+                                                    {"TORCHELASTIC_USE_AGENT_STORE", "True"},
+                                                    {"TORCHELASTIC_RESTART_COUNT", "3"}};
+  const auto found = rendezvous_of(environment(with(torchrun)));
+  REQUIRE(found);
+  CHECK(found->launcher_serves);
+  CHECK(found->attempt == 3);
 }
 
 TEST_CASE("torchrun's names go before Slurm's, in whose job it may run") {
