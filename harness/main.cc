@@ -2,6 +2,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <c10/util/Exception.h>
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <new>
 #include <optional>
 
 #include "fedval/error.hpp"
@@ -270,6 +272,12 @@ int run_command_line(int argc, char** argv) {
   return 0;
 }
 
+int not_enough_memory(const std::string& details) {
+  std::cerr << "harness: there is not enough memory; a run can be gone on with from what it has saved"
+            << details << '\n';
+  return 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -281,6 +289,14 @@ int main(int argc, char** argv) {
   } catch (const Stopped& stopped) {
     std::cerr << "harness: " << stopped.what() << '\n';
     return 130;  // as a shell reports a program that Ctrl-C ended
+  } catch (const std::bad_alloc&) {
+    return not_enough_memory("");
+  } catch (const c10::Error& error) {  // what() is a page of addresses
+    const std::string text = error.what_without_backtrace();
+    if (text.find("allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos)
+      return not_enough_memory(": " + text);
+    std::cerr << "harness: LibTorch: " << text << '\n';
+    return 1;
   } catch (const std::exception& error) {
     std::cerr << "harness: " << error.what() << '\n';
     return 1;

@@ -331,6 +331,7 @@ std::filesystem::path begin(const Settings& settings, const Places& places, cons
   std::optional<RunFolder> folder;
   ranks.together([&] {
     laboratory.emplace(settings, places, &ranks);
+    check_memory(laboratory->federation);
     if (ranks.leads()) partial = folder.emplace(places.runs, laboratory->settings).path();
   });
   print_setting(terminal.out, *laboratory);
@@ -364,6 +365,7 @@ std::filesystem::path go_on(const std::filesystem::path& stopped, const Places& 
           overrides, [](const Override& each) { return each.text.starts_with("threads="); });
       if (ranks.count() > 1 && !said) asked.threads = 0;
       laboratory.emplace(asked, places, &ranks);
+      check_memory(laboratory->federation);
     });
     print_setting(terminal.out, *laboratory);
     Experiment experiment(*laboratory, folder ? &*folder : nullptr, terminal, ranks);

@@ -6,10 +6,12 @@
 #include <thread>
 
 #include "fedval/error.hpp"
+#include "harness/cli/memory_left.hpp"
 #include "harness/data/data_folder.hpp"
 #include "harness/data/held_out.hpp"
 #include "harness/data/registry.hpp"
 #include "harness/partition/noise.hpp"
+#include "harness/report/table.hpp"
 
 namespace fedval::harness {
 
@@ -69,6 +71,19 @@ Laboratory::Laboratory(const Settings& asked, const Places& places, Ranks* ranks
       normalisation(normalisation_of(data.train, data.shape)),
       shards(deal(data, settings)),
       federation(settings, data, shards, workers, normalisation, ranks) {}
+
+void check_memory(const Federation& federation) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < federation.agents().size(); ++i)
+    if (federation.keeper(i) == federation.ranks().rank()) ++kept;
+  const double bytes = static_cast<double>(kept) *
+                       static_cast<double>(federation.dimension() + federation.buffers()) * sizeof(float);
+  const MemoryLeft left = memory_left();
+  const auto mib = [](double count) { return fixed(count / 1048576, 0) + " MiB"; };
+  if (bytes > left.bytes)
+    fail("the models of ", kept, " agents take ", mib(bytes), " of memory, and ", left.limit, " has ",
+         mib(left.bytes), " left");
+}
 
 std::uint64_t digest_of(const Dataset& data) {
   uLong digest = crc32_z(0, nullptr, 0);

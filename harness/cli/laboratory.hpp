@@ -31,6 +31,10 @@ struct Laboratory {
   Federation federation;
 };
 
+/// Error where the memory that is left cannot hold one model for each agent that this rank keeps, which every
+/// run does at its least: better now than when the kernel ends the process.
+void check_memory(const Federation& federation);
+
 /// A checksum of all examples with their labels and owners: a run can only go on with the data it began with.
 /// O(bytes).
 std::uint64_t digest_of(const Dataset& data);

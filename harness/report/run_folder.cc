@@ -243,8 +243,14 @@ void RunFolder::round(const std::string& method, const RoundRecord& record) {
 RunFolder::Lengths RunFolder::sync() {
   metrics_->sync();
   scores_->sync();
-  return {std::filesystem::file_size(partial_ / "metrics.jsonl"),
-          std::filesystem::file_size(partial_ / "scores.csv")};
+  const auto length = [&](const char* name) {
+    std::error_code error;
+    const std::uint64_t bytes = std::filesystem::file_size(partial_ / name, error);
+    if (error)
+      fail((partial_ / name).string(), ": ", error.message(), ": deleted or moved while the run goes on");
+    return bytes;
+  };
+  return {length("metrics.jsonl"), length("scores.csv")};
 }
 
 void RunFolder::rewind(const Lengths& lengths) {

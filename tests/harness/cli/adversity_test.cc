@@ -1,0 +1,122 @@
+// A machine that turns against a run: its folder is deleted, its clock goes backwards, its memory ends.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/harness/cli/process.hpp"
+#include "tests/harness/cli/program.hpp"
+
+using namespace fedval::harness;
+using test_files::contains;
+using test_files::Folder;
+
+namespace {
+
+Finished run(const Folder& folder, const std::vector<std::string>& prefix, const std::string& experiment) {
+  write_text(folder / "run.toml", experiment);
+  return Process(folder, {"run", (folder / "run.toml").string(), "--out", (folder / "runs").string()},
+                 RLIM_INFINITY, prefix)
+      .wait();
+}
+
+/// Starts a program with so much address space.
+std::vector<std::string> within(std::size_t kibibytes) {
+  return {"bash", "-c", "ulimit -v " + std::to_string(kibibytes) + "; exec \"$@\"", "bash"};
+}
+
+/// What the wall clock says, read twice.
+std::pair<long, long> dates(const Folder& folder, const std::string& environment) {
+  const std::string file = (folder / "dates").string();
+  const std::string command = "env " + environment + " bash -c 'echo $EPOCHSECONDS $EPOCHSECONDS' > " + file;
+  REQUIRE(std::system(command.c_str()) == 0);
+  std::pair<long, long> seconds;
+  std::ifstream(file) >> seconds.first >> seconds.second;
+  return seconds;
+}
+
+/// The most address space that a program has had, in KiB, looked at again and again while it runs.
+std::size_t most_space(const Folder& folder, const std::vector<std::string>& words) {
+  const std::string watch =
+      "\"$@\" & most=0; while kill -0 $! 2>&-; do size=$(sed -n 's/^VmPeak: *\\([0-9]*\\) kB/\\1/p' "
+      "/proc/$!/status 2>&-); most=${size:-$most}; sleep .01; done; wait $!; code=$?; echo $most > " +
+      (folder / "most").string() + "; exit $code";
+  REQUIRE(Process(folder, words, RLIM_INFINITY, {"bash", "-c", watch, "bash"}).wait().code == 0);
+  return std::stoul(text_of(folder / "most"));
+}
+
+/// One step of a network of 45 MB for each of some agents.
+std::string large_models(std::size_t agents) {
+  return "name = \"large\"\nthreads = 1\n[data]\nset = \"digits\"\n[partition]\nkind = \"uni\"\nagents = " +
+         std::to_string(agents) +
+         "\nsamples_per_agent = 4\n[model]\nname = \"resnet18\"\n[training]\nrounds = 1\nlocal_epochs = 1\n"
+         "batch_size = 4\n[evaluation]\ntest_samples = 4\n[methods]\nrun = [\"fedavg\"]\n[scores]\nread = "
+         "[]\n";
+}
+
+}  // namespace
+
+TEST_CASE("its folder is deleted while it runs: an error that names the folder, exit code 2") {
+  const Folder folder;
+  std::string settings = small_experiment + "[checkpoint]\nevery = 1\n";
+  settings.replace(settings.find("rounds = 3"), 10, "rounds = 1000000");
+  write_text(folder / "run.toml", settings);
+  Process process(folder, {"run", (folder / "run.toml").string(), "--out", (folder / "runs").string()});
+  const std::filesystem::path partial = folder / "runs/.small.partial";
+  process.until([&] { return std::filesystem::exists(partial / "checkpoint"); });
+  REQUIRE(process.running());
+  for (std::error_code error; std::filesystem::exists(partial, error);)  // it may be writing meanwhile
+    std::filesystem::remove_all(partial, error);
+  const Finished end = process.wait();
+  CHECK(end.code == 2);
+  CAPTURE(end.err);
+  CHECK(contains(end.err, partial.string()));
+  CHECK_FALSE(std::filesystem::exists(partial));
+}
+
+TEST_CASE("the clock goes backwards: the same results, and no time is negative") {
+  const Folder usual, backwards;
+  REQUIRE(run(usual, {}, small_experiment).code == 0);
+  const std::string clock =
+      "LD_PRELOAD=" + std::filesystem::absolute("tests/harness/cli/libbackward_clock.so").string();
+  const auto [before, after] = dates(backwards, clock);
+  REQUIRE(after < before);
+  const Finished end = run(backwards, {"env", clock}, small_experiment);
+  CAPTURE(end.err);
+  REQUIRE(end.code == 0);
+  CHECK(found_in(backwards / "runs/small") == found_in(usual / "runs/small"));
+  const auto summary = nlohmann::json::parse(text_of(backwards / "runs/small/summary.json"));
+  CHECK(summary["seconds"] > 0);
+  CHECK(summary["seconds"] < 600);
+}
+
+TEST_CASE("more models than there is memory for: said before anything is trained") {
+  const Folder folder;
+  const Finished end = run(folder, within(8'000'000), large_models(300));
+  CHECK(end.code == 2);
+  CAPTURE(end.err);
+  CHECK(contains(end.err, "the models of 300 agents take 12786 MiB of memory, and ulimit -v has "));
+  CHECK(entries(folder / "runs") == 0);
+}
+
+TEST_CASE("memory that ends while it runs: said, with exit code 2") {
+  const Folder folder;
+  write_text(folder / "run.toml", large_models(2));
+  const std::vector<std::string> words{"run", (folder / "run.toml").string(), "--out",
+                                       (folder / "runs").string()};
+  // With less than the program itself takes LibTorch ends it before its first line.
+  const std::size_t least = most_space(folder, {"settings"}), most = most_space(folder, words);
+  REQUIRE(least < most);
+  std::size_t failed = 0;
+  for (const std::size_t part : {3, 5, 7, 8, 9}) {
+    const std::size_t room = least + part * (most - least) / 10;
+    CAPTURE(part);
+    const Finished end = run(folder, within(room), large_models(2));
+    CAPTURE(end.err);
+    CHECK((end.code == 0 || end.code == 2));
+    if (end.code == 0) continue;
+    ++failed;
+    CHECK(contains(end.err, "memory"));
+    CHECK(std::count(end.err.begin(), end.err.end(), '\n') < 10);  // no page of addresses
+  }
+  CHECK(failed > 0);
+}
