@@ -158,6 +158,18 @@ const Found& alone() {
 
 void check_same(const std::filesystem::path& run) { check_same(found_in(run), alone()); }
 
+/// How much has been sent over the loopback interface, since the machine began.
+std::uint64_t loopback_bytes() {
+  std::ifstream file("/proc/net/dev");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::uint64_t bytes = 0;
+    if (words >> name >> bytes && name == "lo:") return bytes;
+  }
+  return 0;
+}
+
 /// Three ranks in the middle of a run that has no end.
 struct AtWork {
   Folder folder;
@@ -237,39 +249,43 @@ TEST_CASE("what `plan` says a run receives and holds is what it does, within a f
 }
 
 TEST_CASE("a run is gone on with on another number of ranks, whose folder only the leading one has") {
-  const Folder folder, elsewhere;
-  write_text(folder / "everything.toml", everything);
-  const std::filesystem::path partial = folder / "runs/.everything.partial";
-  const auto stop_after_checkpoints = [&](Process& process, int count) {
-    for (int i = 0; i < count; ++i) {
-      const ino_t before = identity_of(partial / "checkpoint");
-      process.until([&] { return identity_of(partial / "checkpoint") != before; });
+  for (const auto& [name, settings] :
+       {std::pair{"everything", everything}, std::pair{"personal", personal}}) {
+    CAPTURE(name);
+    const Folder folder, elsewhere;
+    write_text(folder / (std::string(name) + ".toml"), settings);
+    const std::filesystem::path partial = folder / ("runs/." + std::string(name) + ".partial");
+    const auto stop_after_checkpoints = [&](Process& process, int count) {
+      for (int i = 0; i < count; ++i) {
+        const ino_t before = identity_of(partial / "checkpoint");
+        process.until([&] { return identity_of(partial / "checkpoint") != before; });
+      }
+    };
+    {
+      Team team(3);
+      team.start(run_in(folder, "runs", name));
+      stop_after_checkpoints(team[0], 3);
+      for (std::size_t rank = 0; rank < 3; ++rank) team[rank].end();
     }
-  };
-  {
-    Team team(3);
-    team.start(run_in(folder, "runs"));
-    stop_after_checkpoints(team[0], 3);
-    for (std::size_t rank = 0; rank < 3; ++rank) team[rank].end();
-  }
-  REQUIRE(std::filesystem::exists(partial / "checkpoint"));
-  {
-    Process one(folder, {"resume", partial.string()});
-    stop_after_checkpoints(one, 3);
-    one.end();
-  }
-  REQUIRE(std::filesystem::exists(partial));
-  {
-    Team team(2);
-    team.start(0, {"resume", partial.string()});
-    team.start(1, {"resume", (elsewhere / "not here").string()});
-    for (const std::size_t rank : {0, 1}) {
-      const Finished run = team[rank].wait();
-      CAPTURE(run.err);
-      CHECK(run.code == 0);
+    REQUIRE(std::filesystem::exists(partial / "checkpoint"));
+    {
+      Process one(folder, {"resume", partial.string()});
+      stop_after_checkpoints(one, 3);
+      one.end();
     }
+    REQUIRE(std::filesystem::exists(partial));
+    {
+      Team team(2);
+      team.start(0, {"resume", partial.string()});
+      team.start(1, {"resume", (elsewhere / "not here").string()});
+      for (const std::size_t rank : {0, 1}) {
+        const Finished run = team[rank].wait();
+        CAPTURE(run.err);
+        CHECK(run.code == 0);
+      }
+    }
+    check_same(found_in(folder / "runs" / name), of_one_process(name, settings));
   }
-  check_same(folder / "runs/everything");
 }
 
 TEST_CASE("a rank that is killed is named by the others, and the run can be gone on with") {
@@ -283,6 +299,35 @@ TEST_CASE("a rank that is killed is named by the others, and the run can be gone
     CHECK(contains(ended.err, "has not been heard of for 4 s"));
   }
   CHECK(std::filesystem::exists(work.folder / "runs/.endless.partial/checkpoint"));
+}
+
+TEST_CASE("a rank that is killed while models are on their way: named, and the run can be gone on with") {
+  const Found expected = of_one_process("statistics", statistics);
+  for (const int megabytes : {5, 60, 150}) {
+    CAPTURE(megabytes);
+    const Folder folder;
+    write_text(folder / "statistics.toml", statistics);
+    const std::filesystem::path partial = folder / "runs/.statistics.partial";
+    {
+      Team team(2, "4");
+      team.start(run_in(folder, "runs", "statistics"));
+      const std::uint64_t enough = loopback_bytes() + std::uint64_t{1000000} * megabytes;
+      team[1].until([&] { return loopback_bytes() >= enough; });
+      REQUIRE(team[1].running());
+      team[1].end();
+      const Finished ended = team[0].wait();
+      CAPTURE(ended.err);
+      CHECK(ended.code == 2);
+      CHECK(contains(ended.err, "rank 1 ("));
+    }
+    // Before its first checkpoint nothing is kept.
+    const bool kept = std::filesystem::exists(partial);
+    const Finished run = kept ? Process(folder, {"resume", partial.string()}).wait()
+                              : Process(folder, run_in(folder, "runs", "statistics")).wait();
+    CAPTURE(run.err);
+    REQUIRE(run.code == 0);
+    check_same(found_in(folder / "runs/statistics"), expected);
+  }
 }
 
 TEST_CASE("a rank that is stopped is named by the others") {
@@ -361,39 +406,6 @@ TEST_CASE("who does not know the secret, and who comes twice, cannot join; the r
   work.team[0].until([&] { return identity_of(work.folder / "runs/.endless.partial/checkpoint") != before; });
   CHECK(work.team[0].running());
   CHECK(work.team[1].running());
-}
-
-TEST_CASE("ranks with other settings or bad settings are named before anything is trained") {
-  const Folder folder;
-  write_text(folder / "one.toml", endless);
-  Team team(2);
-  const auto words = [&](const std::string& file) {
-    return std::vector<std::string>{"run", (folder / file).string(), "--out", (folder / "runs").string()};
-  };
-  write_text(folder / "other.toml", "seed = 9\n" + endless);
-  team.start(0, words("one.toml"));
-  team.start(1, words("other.toml"));
-  for (const std::size_t rank : {0, 1}) {
-    const Finished ended = team[rank].wait();
-    CAPTURE(ended.err);
-    CHECK(ended.code == 2);
-    CHECK(contains(ended.err, "has other settings than rank 0 ("));
-  }
-  CHECK(entries(folder / "runs") == 0);
-
-  write_text(folder / "bad.toml", "colour = 1\n" + endless);
-  Team second(2);
-  second.start(0, words("one.toml"));
-  second.start(1, words("bad.toml"));
-  const Finished cause = second[1].wait(), told = second[0].wait();
-  CHECK(cause.code == 2);
-  CHECK(contains(cause.err, "bad.toml"));
-  CHECK(contains(cause.err, "colour"));
-  CAPTURE(told.err);
-  CHECK(told.code == 2);
-  CHECK(contains(told.err, "rank 1 ("));
-  CHECK(contains(told.err, "has left: "));
-  CHECK(contains(told.err, "colour"));
 }
 
 TEST_CASE("an error on one rank ends all, with its name where it is another's") {
