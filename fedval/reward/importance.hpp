@@ -53,6 +53,14 @@ inline void check_finite(std::span<const double> values, const char* name) {
     if (!std::isfinite(values[i])) fail("reward: ", name, "[", i, "] is ", values[i]);
 }
 
+/// The power of two of the largest magnitude, 0 for magnitudes up to one: divided by it, values have sums
+/// that do not overflow.
+inline int excess(std::span<const double> values) {
+  double largest = 1;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  return std::ilogb(largest);
+}
+
 inline void check_alpha(double alpha) {
   if (!(alpha >= 0 && alpha <= 1)) fail("importance: alpha is ", alpha, ", must be in [0, 1]");
 }
@@ -63,8 +71,11 @@ inline void check_alpha(double alpha) {
 inline Importance normalise_importance(std::vector<double> r, Mode mode = Mode::paper) {
   detail::check_finite(r, "r");
   const double floor = mode == Mode::paper ? 0.0 : 1e-3;
+  for (double& value : r) value = std::max(value, floor);
+  // Shares do not see a power of two, beside which no sum overflows.
+  const int exponent = detail::excess(r);
   double sum = 0;
-  for (double& value : r) sum += value = std::max(value, floor);
+  for (double& value : r) sum += value = std::ldexp(value, -exponent);
   const bool uniform = !(sum > 0);
   for (double& value : r) value = uniform ? 1.0 / static_cast<double>(r.size()) : value / sum;
   return {std::move(r), uniform};
@@ -96,11 +107,13 @@ inline double effective_weight(std::span<const double> psi, double alpha) {
   detail::check_alpha(alpha);
   detail::check_finite(psi, "psi");
   if (alpha == 0) return 1;
+  const int exponent = detail::excess(psi);
+  const double old = std::ldexp(alpha, -exponent);
   double fresh = 0;
-  for (const double value : psi) fresh += (1 - alpha) * value;
-  if (!(alpha + fresh > 0))
-    fail("importance: psi sums to ", fresh / (1 - alpha), ", r would not be positive");
-  return fresh / (alpha + fresh);
+  for (const double value : psi) fresh += (1 - alpha) * std::ldexp(value, -exponent);
+  if (!(old + fresh > 0))
+    fail("importance: psi sums to ", std::ldexp(fresh / (1 - alpha), exponent), ", r would not be positive");
+  return fresh / (old + fresh);
 }
 
 }  // namespace fedval::reward
