@@ -18,10 +18,13 @@
 namespace fedval::shapley {
 
 /// psi_i of N updates given by their Gram matrix and the weights r_i of the aggregate; all 0 where the
-/// aggregate is the zero vector, and 0 for a zero update. O(N^2). Error when counts differ.
+/// aggregate is the zero vector, and 0 for a zero update. O(N^2). Error when counts differ or a weight is not
+/// finite.
 inline std::vector<double> cosine_gradient(const Gram& gram, std::span<const double> weights) {
   const std::size_t n = gram.size();
   if (weights.size() != n) fail("cosine_gradient: ", weights.size(), " weights for ", n, " updates");
+  for (std::size_t i = 0; i < n; ++i)
+    if (!std::isfinite(weights[i])) fail("cosine_gradient: weight ", i, " is ", weights[i]);
   std::vector<double> psi(n, 0.0);
   // Cosines do not see a common factor of the weights: one near 1 keeps every square in range.
   double square = 0, largest = 0;
