@@ -32,15 +32,22 @@ inline std::vector<double> euclidean_gradient(const Gram& gram, std::span<const 
   if (weights.size() != n) fail("euclidean_gradient: ", weights.size(), " weights for ", n, " updates");
   for (std::size_t i = 0; i < n; ++i)
     if (!std::isfinite(weights[i])) fail("euclidean_gradient: weight ", i, " is ", weights[i]);
-  std::vector<double> along(n, 0.0), psi;
+  // Lengths are counted in a power of two that keeps the squares of large weights in range.
+  double largest = 1;
+  for (const double weight : weights) largest = std::max(largest, std::abs(weight));
+  const int exponent = std::ilogb(largest);
+  const double one = std::ldexp(1.0, -exponent);
+  std::vector<double> r, along(n, 0.0), psi;
+  for (const double weight : weights) r.push_back(std::ldexp(weight, -exponent));
   double square = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) along[i] += weights[j] * gram.cosine(i, j);
-    square += weights[i] * along[i];
+    for (std::size_t j = 0; j < n; ++j) along[i] += r[j] * gram.cosine(i, j);
+    square += r[i] * along[i];
   }
   for (std::size_t i = 0; i < n; ++i) {
-    const double apart = std::max(1 - 2 * along[i] + square, 0.0);  // rounding may leave it below
-    psi.push_back(gram.scaled_norm(i) > 0 ? 1 - std::sqrt(apart) : 0.0);
+    const double apart =
+        std::max(one * one - 2 * (one * along[i]) + square, 0.0);  // rounding may leave it below
+    psi.push_back(gram.scaled_norm(i) > 0 ? 1 - std::ldexp(std::sqrt(apart), exponent) : 0.0);
   }
   return psi;
 }
