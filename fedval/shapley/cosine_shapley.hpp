@@ -51,7 +51,8 @@ inline std::optional<double> normalised_error(std::span<const double> x, std::sp
     y_sum += y[i];
   }
   for (std::size_t i = 0; i < x.size(); ++i) error += std::abs(x[i] / x_sum - y[i] / y_sum);
-  return std::isfinite(error) && x_sum != 0 && y_sum != 0 ? std::optional(error) : std::nullopt;
+  const bool defined = std::isfinite(x_sum) && std::isfinite(y_sum) && x_sum != 0 && y_sum != 0;
+  return defined && std::isfinite(error) ? std::optional(error) : std::nullopt;
 }
 
 /// phi of N updates given by their Gram matrix, each rescaled to length one, as CGSV's uploads are; `weights`
