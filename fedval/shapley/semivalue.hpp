@@ -20,12 +20,12 @@
 
 namespace fedval::shapley {
 
-/// w_k, k = 0 ... n - 1, of the Shapley value. O(n).
+/// w_k, k = 0 ... n - 1, of the Shapley value; those below the smallest double are 0. O(n).
 inline std::vector<double> shapley_weights(std::size_t n) {
   std::vector<double> w(n);
-  double weight = 1 / static_cast<double>(n);  // 1 / (n C(n-1, k))
-  for (std::size_t k = 0; k < n; ++k) {
-    w[k] = weight;
+  double weight = 1 / static_cast<double>(n);  // 1 / (n C(n-1, k)), the same for k and n - 1 - k
+  for (std::size_t k = 0; 2 * k < n; ++k) {
+    w[k] = w[n - 1 - k] = weight;
     weight *= static_cast<double>(k + 1) / static_cast<double>(n - 1 - k == 0 ? 1 : n - 1 - k);
   }
   return w;
