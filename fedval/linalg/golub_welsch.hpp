@@ -38,13 +38,24 @@ struct QuadratureRule {
   }
 };
 
+namespace detail {
+
+inline void check_finite(std::span<const double> entries, const char* name) {
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    if (!std::isfinite(entries[i])) fail(name, " entry ", i, " is ", entries[i]);
+}
+
+}  // namespace detail
+
 /// Gauss rule of the Jacobi matrix with `diagonal` (k entries) and `off` (its first k - 1 entries are the
-/// off-diagonal). Implicit QL that carries only the first row of the eigenvectors: O(k^2). Entries must be
-/// finite.
+/// off-diagonal). Implicit QL that carries only the first row of the eigenvectors: O(k^2). Error names an
+/// entry that is not finite.
 inline QuadratureRule gauss_rule(std::span<const double> diagonal, std::span<const double> off) {
   const std::size_t n = diagonal.size();
   if (n == 0) return {};
   if (off.size() + 1 < n) fail("gauss_rule: ", n, " diagonal entries and ", off.size(), " beside them");
+  detail::check_finite(diagonal, "gauss_rule: diagonal");
+  detail::check_finite(off.first(n - 1), "gauss_rule: off-diagonal");
   std::vector<double> d(diagonal.begin(), diagonal.end()), first(n, 0.0);
   std::vector<double> e(off.begin(), off.begin() + static_cast<std::ptrdiff_t>(n - 1));
   e.push_back(0);
@@ -98,12 +109,14 @@ inline QuadratureRule gauss_rule(std::span<const double> diagonal, std::span<con
 
 /// Gauss-Radau rule with one node at `node`, which must lie left of the measure: k + 1 nodes. `off` has k
 /// entries, the last one that which Lanczos would use for its next step. Nothing when J - node I is not
-/// positive definite (to rounding): a node of the Gauss rule lies there already. O(k^2).
+/// positive definite (to rounding): a node of the Gauss rule lies there already. O(k^2). Error as gauss_rule.
 inline std::optional<QuadratureRule> radau_rule(std::span<const double> diagonal, std::span<const double> off,
                                                 double node) {
   const std::size_t n = diagonal.size();
   if (n == 0) return std::nullopt;
   if (off.size() < n) fail("radau_rule: ", n, " diagonal entries and ", off.size(), " beside them");
+  detail::check_finite(diagonal, "radau_rule: diagonal");
+  detail::check_finite(off.first(n), "radau_rule: off-diagonal");
   double pivot = diagonal[0] - node;  // of J - node I = L D L^T
   for (std::size_t i = 1; i < n && pivot > 0; ++i)
     pivot = diagonal[i] - node - off[i - 1] * off[i - 1] / pivot;

@@ -113,6 +113,14 @@ inline void divide_columns(Block& w, std::span<const double> lengths) {
   }
 }
 
+/// Error that says why a column of `start` has no finite length.
+[[noreturn]] inline void refuse_start(const Block& start) {
+  for (std::size_t k = 0; k < start.size(); ++k)
+    if (!std::isfinite(start[k]))
+      fail("lanczos_quadrature: start[", k / block_width, ", ", k % block_width, "] is ", start[k]);
+  fail("lanczos_quadrature: the squares of start leave a double's range");
+}
+
 /// Narrows [lower, upper] by the rules of J.
 template <class Function>
 void narrow(LanczosMeasure& measure, Function&& f) {
@@ -143,7 +151,8 @@ void narrow(LanczosMeasure& measure, Function&& f) {
 /// columns zero). f is called on [0, inf) and must be finite there. A must be positive semidefinite and
 /// neither it nor `start` so large or small that squares leave a double's range. Stops early when every
 /// bracket is narrow enough; after A.size() steps all are exact. k steps cost k products with A, O(A.size()
-/// k^2) operations and A.size() k block_width doubles of memory. Error when sizes do not fit.
+/// k^2) operations and A.size() k block_width doubles of memory. Error when sizes do not fit, an entry of
+/// `start` is not finite, or a product with A has no finite length.
 template <BlockOperator Operator, class Function>
 std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, std::vector<double> start,
                                                            Function&& f, const LanczosOptions& options = {}) {
@@ -161,6 +170,7 @@ std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, st
   std::vector<detail::Block> basis{std::move(start)};
   const std::vector<double> masses = detail::column_dots(basis, basis[0]);
   for (std::size_t c = 0; c < block_width; ++c) {
+    if (!std::isfinite(masses[c])) detail::refuse_start(basis[0]);
     lengths[c] = std::sqrt(masses[c]);
     measures[c].exact = masses[c] == 0;
     if (!measures[c].exact) measures[c] = {masses[c], {}, {}, false, -infinity, infinity};
@@ -186,6 +196,8 @@ std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, st
       LanczosMeasure& measure = measures[c];
       lengths[c] = 0;
       if (measure.exact) continue;
+      if (!std::isfinite(squares[c]))
+        fail("lanczos_quadrature: product ", step, " with the matrix has no finite length");
       const double next = std::sqrt(squares[c]);
       measure.diagonal.push_back(diagonal[c]);
       measure.off.push_back(next);

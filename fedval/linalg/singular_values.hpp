@@ -110,7 +110,10 @@ inline std::vector<double> jacobi(std::vector<double> a, std::size_t rows, std::
   if (a.size() != rows * columns || rows > columns)
     fail(name, ": ", a.size(), " entries for a ", rows, " x ", columns, " matrix; needs rows <= columns");
   double largest = 0;
-  for (const double value : a) largest = std::max(largest, std::abs(value));
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!std::isfinite(a[i])) fail(name, ": entry [", i / columns, ", ", i % columns, "] is ", a[i]);
+    largest = std::max(largest, std::abs(a[i]));
+  }
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
   for (double& value : a) value = std::ldexp(value, -exponent);
   householder_lq(a, rows, columns);
@@ -125,8 +128,8 @@ inline std::vector<double> jacobi(std::vector<double> a, std::size_t rows, std::
 
 }  // namespace detail
 
-/// Singular values in descending order of the rows x columns matrix `a` (row-major, finite entries of any
-/// scale). O(rows^2 (rows + columns)), needs rows <= columns.
+/// Singular values in descending order of the rows x columns matrix `a` (row-major, entries of any
+/// scale). O(rows^2 (rows + columns)), needs rows <= columns. Error names an entry that is not finite.
 inline std::vector<double> singular_values(std::vector<double> a, std::size_t rows, std::size_t columns) {
   std::vector<double> sigma = detail::jacobi(std::move(a), rows, columns, nullptr, "singular_values");
   std::sort(sigma.begin(), sigma.end(), std::greater<>());
@@ -139,10 +142,10 @@ struct LeftSingular {
   std::vector<double> u;      ///< rows x rows, row-major, orthogonal; column j belongs to sigma[j]
 };
 
-/// Singular values and left singular vectors of the rows x columns matrix `a` (row-major, finite entries of
-/// any scale). The largest magnitude of a vector, the first of equal ones, is positive; vectors of equal
-/// singular values are any basis of their space. U^T A = diag(sigma) V^T to rounding of sigma_max. Costs and
-/// needs as singular_values, a tenth more time.
+/// Singular values and left singular vectors of the rows x columns matrix `a` (row-major, entries of any
+/// scale). The largest magnitude of a vector, the first of equal ones, is positive; vectors of equal
+/// singular values are any basis of their space. U^T A = diag(sigma) V^T to rounding of sigma_max. Costs,
+/// needs and errors as singular_values, a tenth more time.
 inline LeftSingular left_singular(std::vector<double> a, std::size_t rows, std::size_t columns) {
   std::vector<double> turned(rows * rows, 0.0);
   for (std::size_t i = 0; i < rows; ++i) turned[i * rows + i] = 1;

@@ -199,15 +199,19 @@ inline void tridiagonal_eigenvalues(std::span<double> diagonal, std::span<double
 }  // namespace detail
 
 /// Eigenvalues in ascending order of the n x n symmetric matrix `a` (row-major; only its lower triangle is
-/// read). O(n^3). Entries must be finite; Error when the iteration does not converge, which finite entries
-/// never cause.
+/// read). O(n^3). Error names an entry that is read and not finite, and says so when the iteration does not
+/// converge, which finite entries never cause.
 inline std::vector<double> symmetric_eigenvalues(std::vector<double> a, std::size_t n) {
   if (a.size() != n * n) fail("symmetric_eigenvalues: ", a.size(), " entries for a ", n, " x ", n, " matrix");
   // Scaled to a largest entry between one and two, as the iteration needs it; a power of two changes no
   // digit.
   double largest = 0;
   for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j <= i; ++j) largest = std::max(largest, std::abs(a[i * n + j]));
+    for (std::size_t j = 0; j <= i; ++j) {
+      const double value = a[i * n + j];
+      if (!std::isfinite(value)) fail("symmetric_eigenvalues: entry [", i, ", ", j, "] is ", value);
+      largest = std::max(largest, std::abs(value));
+    }
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
   // 2^1074 is no double; two factors are.
   const double half = std::ldexp(1.0, -exponent / 2), other = std::ldexp(1.0, -exponent - -exponent / 2);
