@@ -30,6 +30,7 @@ namespace detail {
 inline std::vector<double> linear_shares(std::span<const double> p) {
   std::vector<double> q(p.size());
   double sum = 0;
+  checked(p);
   for (std::size_t j = 0; j < p.size(); ++j) sum += q[j] = std::sqrt(p[j]);
   for (double& value : q) value /= sum;
   return q;
@@ -37,7 +38,8 @@ inline std::vector<double> linear_shares(std::span<const double> p) {
 
 }  // namespace detail
 
-/// exp(S). O(n) for a spectrum of n entries, as everything here on a spectrum.
+/// exp(S). O(n) for a spectrum of n entries, as everything here on a spectrum. Error when an entry is not
+/// finite, as everywhere here.
 inline double effective_rank(std::span<const double> p) {
   return p.empty() ? 0.0 : std::exp(von_neumann_entropy(p));
 }
@@ -54,11 +56,13 @@ inline double rankme(std::span<const double> p, double epsilon = 1e-7) {
 
 /// 1 / sum p_j^2.
 inline double participation_ratio(std::span<const double> p) {
+  detail::checked(p);
   return p.empty() ? 0.0 : 1 / std::inner_product(p.begin(), p.end(), p.begin(), 0.0);
 }
 
 /// 1 / max p_j.
 inline double stable_rank(std::span<const double> p) {
+  detail::checked(p);
   return p.empty() ? 0.0 : 1 / *std::max_element(p.begin(), p.end());
 }
 

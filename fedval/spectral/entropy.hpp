@@ -47,24 +47,38 @@ struct EntropyOptions {
   }
 };
 
+namespace detail {
+
+/// The spectrum itself. Error names an entry that is not finite.
+inline std::span<const double> checked(std::span<const double> p) {
+  for (std::size_t j = 0; j < p.size(); ++j)
+    if (!std::isfinite(p[j])) fail("spectrum[", j, "] is ", p[j]);
+  return p;
+}
+
+}  // namespace detail
+
 /// -sum q_j ln q_j with q_j = p_j + epsilon; nats. p is a spectrum that sums to one (or is empty: 0). O(n).
+/// Error when an entry is not finite.
 inline double von_neumann_entropy(std::span<const double> p, double epsilon = 0) {
   double sum = 0;
-  for (const double value : p)
+  for (const double value : detail::checked(p))
     if (const double q = value + epsilon; q > 0) sum -= q * std::log(q);
   return sum > 0 ? sum : 0.0;  // a single eigenvalue of 1 + rounding would give -0 or a little less
 }
 
-/// -ln max p_j; nats. 0 for an empty spectrum. O(n).
+/// -ln max p_j; nats. 0 for an empty spectrum. O(n). Error when an entry is not finite.
 inline double min_entropy(std::span<const double> p) {
+  detail::checked(p);
   return p.empty() ? 0.0 : std::max(0.0, -std::log(*std::max_element(p.begin(), p.end())));
 }
 
 /// Renyi entropy of order alpha in [0, infinity]; nats. 0 counts the positive p_j, 1 is von Neumann's
-/// entropy, infinity the min-entropy. 0 for an empty spectrum. O(n). Error when alpha is negative or NaN.
+/// entropy, infinity the min-entropy. 0 for an empty spectrum. O(n). Error when alpha is negative or NaN, or
+/// an entry not finite.
 inline double renyi_entropy(std::span<const double> p, double alpha) {
   if (!(alpha >= 0)) fail("renyi_entropy: alpha is ", alpha, ", must be at least 0");
-  if (p.empty()) return 0;
+  if (detail::checked(p).empty()) return 0;
   if (std::isinf(alpha)) return min_entropy(p);
   // Near 1 the formula is 0/0. With q_j = p_j^(alpha - 1) - 1 its numerator is ln(1 + sum p_j q_j), and expm1
   // keeps every digit of q_j.
