@@ -7,19 +7,23 @@
 // 4(3), 1962.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+
+#include "fedval/error.hpp"
 
 namespace fedval::statistics {
 
 class RunningMoments {
  public:
-  /// Takes in a draw. O(1).
+  /// Takes in a draw. O(1). Error when it is not finite.
   void add(double x) {
+    if (!std::isfinite(x)) fail("running moments: draw ", count_, " is ", x);
     ++count_;
-    const double delta = x - mean_;
-    mean_ += delta / static_cast<double>(count_);
+    const double delta = x - mean_, m = static_cast<double>(count_);
+    mean_ += std::isfinite(delta) ? delta / m : x / m - mean_ / m;
     squares_ += delta * (x - mean_);
   }
 
@@ -27,7 +31,8 @@ class RunningMoments {
   std::uint64_t count() const { return count_; }
   /// 0 before the first draw.
   double mean() const { return mean_; }
-  /// Unbiased variance of a draw; infinite below two draws, of which nothing is known.
+  /// Unbiased variance of a draw; infinite below two draws, of which nothing is known, and where
+  /// squares of deviations are beyond a double.
   double variance() const {
     return count_ < 2 ? std::numeric_limits<double>::infinity() : squares_ / static_cast<double>(count_ - 1);
   }
