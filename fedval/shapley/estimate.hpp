@@ -9,7 +9,9 @@
 
 namespace fedval::shapley {
 
-/// One player's. Where too little is known for an error, it is infinite, and so is the interval.
+/// One player's. Where too little is known for an error, it is infinite, and so is the interval. The error is
+/// the root of a sum of squares: 0, or infinite, where those leave a double's range (draws that differ by
+/// less than 1e-160, or by more than 1e150).
 struct Estimate {
   double value = 0;  ///< in the utility's units
   /// In the same units.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "fedval/error.hpp"
@@ -184,6 +185,7 @@ class StrataTally {
     for (std::size_t i = 0; i < players(); ++i) {
       double variance = 0, degrees = 0;
       std::uint64_t count = 0;
+      std::vector<std::pair<double, double>> parts;  // of the variance, with their degrees of freedom
       for (std::size_t k = 0; k < strata(); ++k) {
         const statistics::RunningMoments& draws = moments(i, k);
         count += draws.count();
@@ -192,13 +194,19 @@ class StrataTally {
                                               : weights_[k] * weights_[k] * draws.variance() /
                                                     static_cast<double>(draws.count());
         variance += part;
-        if (part > 0)
-          degrees += part * part / static_cast<double>(std::max<std::uint64_t>(2, draws.count()) - 1);
+        parts.emplace_back(part, static_cast<double>(std::max<std::uint64_t>(2, draws.count()) - 1));
       }
       const bool guessed = !(variance < std::numeric_limits<double>::infinity());
+      // The ratio does not see a power of two, which keeps the squares in range.
+      const int exponent = guessed || variance == 0 ? 0 : std::ilogb(variance);
+      const double whole = std::ldexp(variance, -exponent);
+      for (const auto& [part, freedom] : parts) {
+        const double share = std::ldexp(part, -exponent);
+        degrees += share * share / freedom;
+      }
       all.push_back({value[i], std::sqrt(variance),
                      guessed       ? 0.0
-                     : degrees > 0 ? variance * variance / degrees
+                     : degrees > 0 ? whole * whole / degrees
                                    : std::numeric_limits<double>::infinity(),
                      count});
     }
