@@ -36,11 +36,16 @@ inline Logits read_logits(const TensorView& tensor, const std::string& name = "l
   return logits;
 }
 
-/// log softmax of a row at a temperature, without overflow. O(C).
+/// log softmax of a row at a temperature, without overflow; a logit of -infinity has no probability. O(C).
+/// Error when another is not finite, or all are -infinity.
 inline void log_softmax(std::span<const double> logits, double temperature, std::span<double> out) {
+  if (logits.empty()) return;
   const double largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const double logit : logits) sum += std::exp((logit - largest) / temperature);
+  if (!std::isfinite(sum))
+    for (std::size_t c = 0; c < logits.size(); ++c)
+      if (!std::isfinite(logits[c])) fail("log_softmax: logit ", c, " is ", logits[c]);
   for (std::size_t c = 0; c < logits.size(); ++c)
     out[c] = (logits[c] - largest) / temperature - std::log(sum);
 }
@@ -99,11 +104,17 @@ class EnsembleWeights {
       : weights_(std::move(counts)), by_class_(by_class) {
     if (weights_.rows() == 0 || weights_.columns() == 0) fail("ensemble: no weights");
     std::vector<double> sizes(weights_.rows());
-    double all = 0;
+    double most = 0, all = 0;
     for (std::size_t k = 0; k < sizes.size(); ++k)
       for (const double count : weights_.row(k)) {
         if (!(count >= 0) || !std::isfinite(count)) fail("ensemble: box ", k, " has ", count, " samples");
-        sizes[k] += count;
+        most = std::max(most, count);
+      }
+    // Shares do not see a power of two, beside which no sum overflows.
+    const int exponent = most > 0 ? std::ilogb(most) : 0;
+    for (std::size_t k = 0; k < sizes.size(); ++k)
+      for (double& count : weights_.row(k)) {
+        sizes[k] += count = std::ldexp(count, -exponent);
         all += count;
       }
     if (!(all > 0)) fail("ensemble: nobody has samples");

@@ -40,18 +40,25 @@ namespace detail {
 inline void check_temperature(double temperature) {
   if (!(temperature > 0 && std::isfinite(temperature)))
     fail("black_box: a temperature of ", temperature, " is not positive");
+  if (!(temperature >= 0x1p-1000 && temperature <= 0x1p1000))
+    fail("black_box: a temperature of ", temperature, " has no inverse within a double's range");
 }
 
-inline void check_batch(const Logits& logits) {
+/// Error when there is nothing to compare, or an entry is not finite.
+inline void check_batch(const Logits& logits, const char* name) {
   if (logits.rows() == 0 || logits.columns() == 0) fail("black_box: logits of no sample or no class");
+  for (std::size_t i = 0; i < logits.rows(); ++i)
+    for (std::size_t c = 0; c < logits.columns(); ++c)
+      if (!std::isfinite(logits(i, c))) fail("black_box: ", name, "[", i, ", ", c, "] is ", logits(i, c));
 }
 
 inline double batch_of(const Logits& logits) { return static_cast<double>(logits.rows()); }
 
-/// KL(P || Q) from logarithms.
+/// KL(P || Q) from logarithms; what has no probability in P counts nothing.
 inline double divergence(std::span<const double> log_p, std::span<const double> log_q) {
   double sum = 0;
-  for (std::size_t c = 0; c < log_p.size(); ++c) sum += std::exp(log_p[c]) * (log_p[c] - log_q[c]);
+  for (std::size_t c = 0; c < log_p.size(); ++c)
+    if (const double p = std::exp(log_p[c]); p > 0) sum += p * (log_p[c] - log_q[c]);
   return sum;
 }
 
@@ -82,9 +89,9 @@ struct LogitLoss {
 };
 
 /// Mean cross-entropy of the ensemble's logits and the ordered classes, nats. O(B C). Error when a class is
-/// not one, or there is not one a sample.
+/// not one, there is not one a sample, or a logit is not finite.
 inline LogitLoss fidelity(const Logits& ensemble, std::span<const std::uint32_t> classes) {
-  detail::check_batch(ensemble);
+  detail::check_batch(ensemble, "ensemble");
   if (classes.size() != ensemble.rows())
     fail("fidelity: ", classes.size(), " classes for ", ensemble.rows(), " samples");
   LogitLoss loss{0, log_softmax(ensemble)};
@@ -107,28 +114,34 @@ struct AdversarialLoss {
 };
 
 /// Minus the mean divergence of the ensemble's and the global model's answers at a temperature, nats. O(B C).
-/// Error when shapes differ or the temperature is not positive.
+/// Error when shapes differ, a logit is not finite, the temperature is not positive or near a double's ends,
+/// or a divergence overflows.
 inline AdversarialLoss adversarial(const Logits& ensemble, const Logits& global, double temperature) {
-  detail::check_batch(ensemble);
+  detail::check_batch(ensemble, "ensemble");
+  detail::check_batch(global, "global");
   detail::check_temperature(temperature);
   linalg::detail::check_same_shape(ensemble, global, "compare logits of");
   const double share = 1 / (detail::batch_of(ensemble) * temperature);
   AdversarialLoss loss{0, log_softmax(ensemble, temperature), log_softmax(global, temperature)};
   for (std::size_t i = 0; i < ensemble.rows(); ++i) {
     const double divergence = detail::divergence(loss.ensemble.row(i), loss.global.row(i));
+    if (!std::isfinite(divergence))
+      fail("black_box: sample ", i, ": answers so far apart that their divergence overflows");
     loss.value -= divergence / detail::batch_of(ensemble);
     for (std::size_t c = 0; c < ensemble.columns(); ++c) {
       const double log_p = loss.ensemble(i, c), log_q = loss.global(i, c);
-      loss.ensemble(i, c) = -std::exp(log_p) * (log_p - log_q - divergence) * share;
-      loss.global(i, c) = (std::exp(log_p) - std::exp(log_q)) * share;
+      const double p = std::exp(log_p);
+      loss.ensemble(i, c) = p > 0 ? -p * (log_p - log_q - divergence) * share : 0.0;
+      loss.global(i, c) = (p - std::exp(log_q)) * share;
     }
   }
   return loss;
 }
 
-/// Minus the entropy of the mean answer, nats: least when all classes are answered alike. O(B C).
+/// Minus the entropy of the mean answer, nats: least when all classes are answered alike. O(B C). Error when
+/// a logit is not finite.
 inline LogitLoss information(const Logits& ensemble) {
-  detail::check_batch(ensemble);
+  detail::check_batch(ensemble, "ensemble");
   LogitLoss loss{0, log_softmax(ensemble)};
   const std::vector<double> mean = detail::mean_softmax(loss.gradient);
   loss.value = detail::minus_entropy(mean);
@@ -151,22 +164,27 @@ inline LogitLoss information(const Logits& ensemble) {
 /// How far a student is from its teacher's answers: T^2 times the mean divergence at temperature T, nats, and
 /// its gradient with respect to the student's logits. O(B C). Errors as adversarial().
 inline LogitLoss distillation(const Logits& teacher, const Logits& student, double temperature) {
+  detail::check_batch(teacher, "teacher");
+  detail::check_batch(student, "student");
   AdversarialLoss loss = adversarial(teacher, student, temperature);
-  const double factor = -temperature * temperature;
-  for (double& entry : loss.global.values()) entry *= factor;
-  return {factor * loss.value, std::move(loss.global)};
+  int exponent = 0;  // set aside, as the square may be beyond a double where its product with the loss is not
+  const double root = std::frexp(temperature, &exponent);
+  const auto scaled = [&](double x) { return std::ldexp(-root * root * x, 2 * exponent); };
+  for (double& entry : loss.global.values()) entry = scaled(entry);
+  return {scaled(loss.value), std::move(loss.global)};
 }
 
 /// exp(-(1/B^2) sum_ij dx_ij dz_ij) of B samples and their noise, in (0, 1].
 class Diversity {
  public:
-  /// x and z: tensors whose first extent is B. O(B^2 (d + nz)), by Gram matrices. Error when they have not as
-  /// many rows, or an entry is not finite.
+  /// x and z: tensors whose first extent is B. O(B^2 (d + nz)), by Gram matrices, so that a squared distance
+  /// is known to rounding of the squared lengths. Error when they have not as many rows, an entry is not
+  /// finite, or its square not within a double's range.
   Diversity(const TensorView& x, const TensorView& z) : x_(rows_of(x, "x")) {
     const linalg::Matrix<double> noise = rows_of(z, "z");
     if (noise.rows() != x_.rows()) fail("diversity: ", x_.rows(), " samples and ", noise.rows(), " noises");
-    const linalg::Matrix<double> dx = distances(x_);
-    noise_ = distances(noise);
+    const linalg::Matrix<double> dx = distances(x_, "x");
+    noise_ = distances(noise, "z");
     const auto batch = static_cast<double>(x_.rows());
     for (std::size_t i = 0; i < x_.rows(); ++i)
       for (std::size_t j = 0; j < x_.rows(); ++j) sum_ += dx(i, j) * noise_(i, j);
@@ -228,12 +246,14 @@ class Diversity {
   }
 
   /// Mean squared differences of the entries of every pair of rows.
-  static linalg::Matrix<double> distances(const linalg::Matrix<double>& rows) {
+  static linalg::Matrix<double> distances(const linalg::Matrix<double>& rows, const char* name) {
     const Gram products = gram(views(rows));
     linalg::Matrix<double> result(rows.rows(), rows.rows());
     for (std::size_t i = 0; i < rows.rows(); ++i)
       for (std::size_t j = 0; j < i; ++j) {
         const double squared = products(i, i) + products(j, j) - 2 * products(i, j);
+        if (!std::isfinite(squared))
+          fail("diversity: ", name, ": samples ", j, " and ", i, " are too large to be squared");
         result(i, j) = result(j, i) = std::max(0.0, squared) / static_cast<double>(rows.columns());
       }
     return result;
