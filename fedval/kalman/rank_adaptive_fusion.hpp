@@ -136,14 +136,18 @@ class RankAdaptiveFusion {
 
   /// z of one sensor; nothing where there is nothing to share.
   std::vector<double> shares_of(std::span<const double> reading, std::span<const Track> tracks) const {
-    double sum = options_.guard, held = 1;
-    for (const double value : reading) sum += value;
-    if (!(sum > 0)) return {};
+    double most = options_.guard, held = 1;
+    for (const double value : reading) most = std::max(most, value);
+    if (!(most > 0)) return {};
+    // Shares do not see a power of two, beside which no sum overflows and no inverse does.
+    const int exponent = std::ilogb(most);
+    std::vector<double> z(reading.begin(), reading.end());
+    double sum = std::ldexp(options_.guard, -exponent);
+    for (double& value : z) sum += value = std::ldexp(value, -exponent);
     if (options_.scale_to_state) {
       held = 0;
       for (const Track& track : tracks) held += track.x;
     }
-    std::vector<double> z(reading.begin(), reading.end());
     for (double& value : z) value *= held / sum;
     return z;
   }
