@@ -93,10 +93,14 @@ inline void check_decay(double decay, std::string_view name) {
   if (!(decay >= 0 && decay < 1)) fail(name, ": ", decay, " is not in [0, 1)");
 }
 
-/// Error when an estimate is not x's size.
-inline void check_gradient(const TensorView& x, const TensorView& g) {
+/// Error when an estimate is not x's size, or an entry is not finite, nor its square where that is `squared`.
+inline void check_gradient(const TensorView& x, const TensorView& g, bool squared = false) {
   if (x.size() != g.size())
     fail("zeroth_order: a gradient of ", g.size(), " entries for ", x.size(), " parameters");
+  if (std::isfinite(dot(g, g))) return;
+  check_finite(g, "zeroth_order: gradient");
+  if (const double largest = max_magnitude(g); squared && !std::isfinite(largest * largest))
+    fail("zeroth_order: a gradient with an entry of magnitude ", largest, ", whose square overflows");
 }
 
 /// m and v of the adaptive steps.
@@ -104,7 +108,7 @@ class Moments {
  public:
   void add(const TensorView& x, const TensorView& g, double beta1, double beta2) {
     const MutableTensorView &m = mean.beside(x), &v = square.beside(x);
-    check_gradient(x, g);  // before either is touched
+    check_gradient(x, g, true);  // before either is touched
     blend(beta1, 1 - beta1, g, m);
     update(Update::square_mean, beta2, 0, {&g, 1}, v);
   }
@@ -145,8 +149,8 @@ class Sgd {
     detail::check_decay(options_.momentum, name);
   }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, or, with
-  /// momentum, x not the size of the steps before.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size or not
+  /// finite, or, with momentum, x not the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     const double rate = factor * options_.rate;
     detail::check_gradient(x, g);
@@ -178,7 +182,8 @@ class Sign {
   /// `rate` is what an entry moves by; 0 where g is 0. Error unless it is positive and finite.
   explicit Sign(double rate = 1e-3) : rate_(rate) { detail::check_rate(rate_, name); }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size or not
+  /// finite.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     detail::check_gradient(x, g);
     update(Update::sign_step, factor * rate_, 0, {&g, 1}, x);
@@ -213,8 +218,8 @@ class Adam {
     if (!(options_.epsilon > 0)) fail("Adam: epsilon ", options_.epsilon, " is not positive");
   }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, or x not
-  /// the size of the steps before.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, the
+  /// square of an entry not finite, or x not the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     moments_.add(x, g, options_.beta1, options_.beta2);
     ++steps_;
@@ -259,8 +264,8 @@ class AdaMm {
     detail::check_decay(options_.beta2, name);
   }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, or x not
-  /// the size of the steps before.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, the
+  /// square of an entry not finite, or x not the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
     moments_.add(x, g, options_.beta1, options_.beta2);
     const MutableTensorView& largest = largest_.beside(x);
