@@ -118,7 +118,9 @@ class BlockSums {
       }
     fold(folded, std::span(phi).first(low_));
     std::copy(sums.high.begin(), sums.high.end(), phi.begin() + static_cast<std::ptrdiff_t>(low_));
-    for (double& value : phi) value -= c;
+    for (std::size_t i = 0; i < n_; ++i)
+      if (!std::isfinite(phi[i] -= c))
+        fail("semivalue: the utilities are so large that player ", i, "'s sum over coalitions overflows");
     return phi;
   }
 
@@ -133,7 +135,8 @@ class BlockSums {
 /// Semivalue of every player for weights w_k (n of them). 2^n utilities, each asked once in ascending order
 /// of the mask (of a game with batch(), up to 64 at a time), unless the game gives blocks: then on all
 /// cores, with the same bits for any number of them. O(2^n) time, O(n 2^min(n, 10)) memory a core beside the
-/// game. UtilityError as for value_of(); Cancelled when `progress` says so; Error for more than 40 players.
+/// game. UtilityError as for value_of(); Cancelled when `progress` says so; Error for more than 40 players,
+/// and for utilities so near a double's end that a sum of them overflows.
 template <class G>
 requires Game<G> || BlockGame<G> std::vector<double> semivalue(G&& game, std::span<const double> w,
                                                                const Progress& progress = {}) {
