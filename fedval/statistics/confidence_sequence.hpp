@@ -25,6 +25,15 @@
 
 namespace fedval::statistics {
 
+namespace detail {
+
+/// ln(2 / alpha), where 2 / alpha overflows too.
+inline double log_of_two_over(double alpha) {
+  return alpha < 0x1p-1000 ? std::log(2.0) - std::log(alpha) : std::log(2 / alpha);
+}
+
+}  // namespace detail
+
 /// Draws after which Hoeffding's inequality bounds |mean - mu| by epsilon with probability 1 - alpha, for
 /// draws within an interval of length `range`: range^2 ln(2 / alpha) / (2 epsilon^2). Error unless
 /// range is at least 0, epsilon positive, alpha in (0, 1) and the count below 2^63.
@@ -32,7 +41,7 @@ inline std::uint64_t hoeffding_count(double range, double epsilon, double alpha)
   if (!(range >= 0 && epsilon > 0 && alpha > 0 && alpha < 1))
     fail("hoeffding_count: range ", range, ", epsilon ", epsilon, ", alpha ", alpha);
   const double ratio = range / epsilon;
-  const double count = std::ceil(ratio * ratio * std::log(2 / alpha) / 2);
+  const double count = std::ceil(ratio * ratio * detail::log_of_two_over(alpha) / 2);
   if (!(count < 0x1p63)) fail("hoeffding_count: epsilon = ", epsilon, " is too small for a range of ", range);
   return static_cast<std::uint64_t>(std::max(count, 1.0));
 }
@@ -43,7 +52,7 @@ class EmpiricalBernstein {
   EmpiricalBernstein() = default;
   /// alpha: the probability that any of its intervals ever misses the mean.
   EmpiricalBernstein(double low, double range, double alpha)
-      : low_(low), range_(range), level_(std::log(2 / alpha)) {
+      : low_(low), range_(range), level_(detail::log_of_two_over(alpha)) {
     if (!(std::isfinite(low) && std::isfinite(range) && range > 0 && alpha > 0 && alpha < 1))
       fail("empirical Bernstein: low ", low, ", range ", range, ", alpha ", alpha);
   }
