@@ -41,9 +41,10 @@ inline std::vector<double> reward_ratios(std::span<const double> r, double beta)
   return rho;
 }
 
-/// How many of `length` entries an agent keeps. O(1). Error when the authors' code fails, that is for a
-/// single entry.
+/// How many of `length` entries an agent keeps. O(1). Error unless rho is in [0, 1], and when the authors'
+/// code fails, that is for a single entry.
 inline std::size_t quota(std::size_t length, double rho, Mode mode = Mode::paper) {
+  if (!(rho >= 0 && rho <= 1)) fail("reward: rho is ", rho, ", must be in [0, 1]");
   const double entries = static_cast<double>(length) * rho;
   if (mode == Mode::paper) return std::min(length, static_cast<std::size_t>(std::floor(entries)));
   if (length == 0 || rho == 0) return 0;
