@@ -96,7 +96,7 @@ inline void check(const Difference& difference, std::size_t m) {
 
 /// The m slopes. `values` are f(x), where a node asks for it, then direction by direction the nodes that are
 /// not at the point, in their order; `previous` holds each direction's stencil of one step earlier where the
-/// baseline is that. Leaves the stencils in `stencils`.
+/// baseline is that. Leaves the stencils in `stencils`. Error when a slope is beyond a double.
 inline std::vector<double> slopes(const Difference& difference, std::span<const double> values,
                                   std::span<const double> previous, double smoothing,
                                   std::vector<double>& stencils) {
@@ -119,6 +119,7 @@ inline std::vector<double> slopes(const Difference& difference, std::span<const 
     if (difference.baseline == Baseline::others) baseline = (sum - stencils[i]) / static_cast<double>(m - 1);
     if (difference.baseline == Baseline::previous) baseline = previous[i];
     result[i] = (stencils[i] - baseline) / smoothing;
+    if (!std::isfinite(result[i])) fail("zeroth_order: direction ", i, ": the slope overflows");
   }
   return result;
 }

@@ -155,8 +155,8 @@ class Estimator {
   void set_smoothing(double smoothing) { options_.smoothing = detail::checked_smoothing(smoothing); }
 
   /// The estimate at x. O(m D) and `queries()` calls of f. Error, and the step is not counted, when f gives a
-  /// value that is not finite ("direction 3: f(x + 0.001 u) is NaN"), the budget has too few queries left, or
-  /// x is empty or not finite. What f throws goes through.
+  /// value that is not finite ("direction 3: f(x + 0.001 u) is NaN") or a slope beyond a double, the budget
+  /// has too few queries left, or x is empty or not finite. What f throws goes through.
   template <class F, MutableTensor X>
   requires Objective<F, X> Gradient<X>
   operator()(F&& f, const X& x) {

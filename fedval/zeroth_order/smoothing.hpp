@@ -53,6 +53,11 @@ enum class NoiseVerdict : std::uint8_t { found, too_close, too_far };
 /// The noise of values at equally spaced points, by their difference table.
 inline std::pair<NoiseVerdict, double> noise_of(std::vector<double> values) {
   const std::size_t n = values.size();
+  // A power of two keeps the squares in range and changes no digit.
+  double largest = 0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  for (double& value : values) value = std::ldexp(value, -exponent);
   std::vector<double> level(n), mixed(n);
   double gamma = 1;
   for (std::size_t k = 1; k < n; ++k) {
@@ -73,7 +78,7 @@ inline std::pair<NoiseVerdict, double> noise_of(std::vector<double> values) {
   }
   for (std::size_t k = 1; k + 2 < n; ++k) {
     const auto [least, most] = std::minmax({level[k], level[k + 1], level[k + 2]});
-    if (most <= 4 * least && mixed[k] != 0) return {NoiseVerdict::found, level[k]};
+    if (most <= 4 * least && mixed[k] != 0) return {NoiseVerdict::found, std::ldexp(level[k], exponent)};
   }
   return {NoiseVerdict::too_far, 0};
 }
@@ -135,9 +140,12 @@ std::pair<double, bool> bisect(std::vector<L>& lines, double noise, int order, d
   constexpr double lowest = 1.5, highest = 6;
   double below = 0, above = std::numeric_limits<double>::infinity();
   std::vector<double> points(lines.size(), 0.0);
+  const int exponent = std::ilogb(noise);  // f is seen in a power of two that keeps squares in range
+  const double unit = std::ldexp(noise, -exponent);
+  const auto f = [exponent](L& line, double at) { return std::ldexp(line.at(at), -exponent); };
   if (order == 1)
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      points[i] = lines[i].at(0);
+      points[i] = f(lines[i], 0);
       check_value(points[i], i, 0);
     }
   const auto ratio_at = [&](double step) {  // NaN where f left its domain: the step is too large
@@ -145,11 +153,11 @@ std::pair<double, bool> bisect(std::vector<L>& lines, double noise, int order, d
     for (std::size_t i = 0; i < lines.size(); ++i) {
       L& line = lines[i];
       const double error =
-          order == 1 ? line.at(4 * step) - 4 * line.at(step) + 3 * points[i]
-                     : line.at(3 * step) - 3 * line.at(step) + 3 * line.at(-step) - line.at(-3 * step);
+          order == 1 ? f(line, 4 * step) - 4 * f(line, step) + 3 * points[i]
+                     : f(line, 3 * step) - 3 * f(line, step) + 3 * f(line, -step) - f(line, -3 * step);
       squares += error * error;
     }
-    return std::sqrt(squares / static_cast<double>(lines.size())) / (8 * noise);
+    return std::sqrt(squares / static_cast<double>(lines.size())) / (8 * unit);
   };
   for (int attempt = 0; attempt < 40; ++attempt) {
     const double ratio = ratio_at(h);
