@@ -35,10 +35,11 @@ struct FinalLayers {
   FinalLayers(const Round& round, std::string_view score)
       : weights(round.parts(&ClientParts::final_weight, "final_weight", score)) {
     const auto has_bias = [](const Round::Client& client) { return client.parts.final_bias.given(); };
-    const bool any_bias = std::any_of(round.clients().begin(), round.clients().end(), has_bias);
-    for (const Round::Client& client : round.clients())
+    const auto giver = std::find_if(round.clients().begin(), round.clients().end(), has_bias);
+    const bool any_bias = giver != round.clients().end();
+    for (const Round::Client& client : round.clients())  // either of the two may be wrong
       if (any_bias && !has_bias(client))
-        fail("client ", client.id, ": ", score, " needs final_bias, which other clients gave");
+        fail("client ", client.id, ": ", score, " needs final_bias, which client ", giver->id, " gave");
     if (any_bias) biases = round.parts(&ClientParts::final_bias, "final_bias", score);
     for (std::size_t i = 0; i < weights.tensors.size(); ++i) {
       const Shape& shape = weights.tensors[i].shape();

@@ -251,7 +251,7 @@ TEST_CASE("what is refused is named, and as if it had never been") {
   check_refused(scorer, with([](ClientParts& parts) { parts.final_weight = {}; }),
                 name + ": ClassAlignment needs final_weight, which was not given");
   check_refused(scorer, with([](ClientParts& parts) { parts.final_bias = {}; }),
-                name + ": ClassAlignment needs final_bias, which other clients gave");
+                name + ": ClassAlignment needs final_bias, which client " + ahead.text() + " gave");
   check_refused(scorer, with([&](ClientParts& parts) { parts.final_weight = flat; }),
                 name + ": final_weight has shape [28], expected a matrix");
   check_refused(

@@ -391,7 +391,7 @@ TEST_CASE_TEMPLATE("what is refused is named, and as if it had never been", P, C
   check_refused(scorer, with([](ClientParts& parts) { parts.final_weight = {}; }),
                 name + ": " + score + " needs final_weight, which was not given");
   check_refused(scorer, with([](ClientParts& parts) { parts.final_bias = {}; }),
-                name + ": " + score + " needs final_bias, which other clients gave");
+                name + ": " + score + " needs final_bias, which client " + ahead.text() + " gave");
   check_refused(scorer, with([&](ClientParts& parts) { parts.final_weight = flat; }),
                 name + ": final_weight has shape [28], expected a matrix");
   check_refused(

@@ -207,8 +207,9 @@ TEST_CASE("what is refused is named, and as if it had never been") {
   };
   check_refused(scorer, with([](ClientParts& parts) { parts.final_weight = {}; }),
                 name + ": ShapFed needs final_weight, which was not given");
-  check_refused(scorer, with([](ClientParts& parts) { parts.final_bias = {}; }),
-                name + ": ShapFed needs final_bias, which other clients gave");
+  check_refused(
+      scorer, with([](ClientParts& parts) { parts.final_bias = {}; }),
+      name + ": ShapFed needs final_bias, which client " + next.clients.begin()->first.text() + " gave");
   const Values five(5, 1.0);
   check_refused(scorer, with([&](ClientParts& parts) { parts.final_bias = five; }),
                 name + ": final_bias has 5 entries for 4 classes");
