@@ -47,17 +47,18 @@ void FedOpt::advance(State& state, const at::Tensor& delta) const {
   const double beta1 = settings_.beta1, beta2 = settings_.beta2;
   if (!state.m.defined()) {
     state.m = at::zeros_like(delta);
-    if (adaptive) state.v = at::full_like(delta, settings_.tau * settings_.tau);
+    if (adaptive) state.root = at::full_like(delta, settings_.tau);
   }
   state.m = state.m.mul(beta1).add_(delta, adaptive ? 1 - beta1 : 1);
   if (!adaptive) return;
-  const at::Tensor square = delta.square();
+  const at::Tensor v = state.root.to(at::kDouble).square(), square = delta.to(at::kDouble).square();
   if (settings_.optimiser == "adam")
-    state.v = state.v.mul(beta2).add_(square, 1 - beta2);
+    v.mul_(beta2).add_(square, 1 - beta2);
   else if (settings_.optimiser == "yogi")
-    state.v = state.v.sub(state.v.sub(square).sign_().mul_(square), 1 - beta2);
+    v.sub_(v.sub(square).sign_().mul_(square), 1 - beta2);
   else
-    state.v = state.v.add(square);
+    v.add_(square);
+  state.root = v.sqrt().to(delta.scalar_type());
 }
 
 void FedOpt::step(const Round& round, Models& models, Context&) {
@@ -72,7 +73,7 @@ void FedOpt::step(const Round& round, Models& models, Context&) {
   advance(next, delta);
 
   at::Tensor step = next.m;
-  if (next.v.defined()) step = step.div(next.v.sqrt().add_(settings_.tau));
+  if (next.root.defined()) step = step.div(next.root.add(settings_.tau));
   hand_out(models.server.add(step, settings_.learning_rate), models);
   state_ = std::move(next);
   weights_ = std::move(weights);
@@ -88,7 +89,7 @@ FedOpt::State FedOpt::fields(State state, Archive& archive) const {
   archive.field("shares", shares);
   fedval::restore(shares, state.shares);
   archive.field("m", state.m);
-  archive.field("v", state.v);
+  archive.field("root of v", state.root);
   return state;
 }
 

@@ -8,7 +8,8 @@
 //   momentum  m <- beta1 m + Delta,  w <- w + eta m                 (FedAvgM; beta1 = 0, eta = 1: FedAvg)
 //
 // from m = 0 and v = tau^2, the smallest start the paper allows; neither is corrected for its start, as in
-// the paper and unlike Adam elsewhere. m and v are floats, as the parameters are.
+// the paper and unlike Adam elsewhere. m and sqrt(v) are floats, as the parameters are. v itself may be
+// beyond one where an update is large, and infinite it would stop the model for good, or make it NaN.
 // Sources: Reddi et al., "Adaptive Federated Optimization", ICLR 2021, algorithm 2; momentum: Hsu, Qi, Brown,
 // "Measuring the Effects of Non-Identical Data Distribution for Federated Visual Classification",
 // arXiv:1909.06335.
@@ -39,7 +40,8 @@ class FedOpt : public Method {
  private:
   struct State {
     DataShares shares{Weighing::by_data};
-    at::Tensor m = {}, v = {};  // undefined before the first step, v without an adaptive optimiser
+    at::Tensor m = {};     // undefined before the first step
+    at::Tensor root = {};  // sqrt(v); undefined without an adaptive optimiser, too
   };
 
   State fields(State state, class Archive& archive) const;

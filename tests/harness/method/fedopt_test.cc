@@ -101,6 +101,34 @@ TEST_CASE("adaptive steps: the length of the updates does not matter where tau i
   }
 }
 
+TEST_CASE("updates whose squares no float holds: as the formulas have it, and the model goes on") {
+  for (const FedOptSettings& settings : all_optimisers()) {
+    if (settings.optimiser == "momentum") continue;  // has no squares
+    CAPTURE(settings.optimiser);
+    FedOpt method(settings);
+    Scene start(7);
+    std::vector<Entry> entries;
+    for (std::int64_t k = 0; k < 12; ++k)
+      entries.push_back({start.models.server[k].item().toDouble(), 0, settings.tau * settings.tau});
+    for (std::uint64_t t = 0; t < 6; ++t) {
+      CAPTURE(t);
+      Scene scene(20 + t);
+      if (t == 1 || t == 2) scene.updates[0].mul_(1e25);
+      for (std::int64_t k = 0; k < 12; ++k) {
+        double delta = 0;
+        for (std::size_t i = 0; i < 3; ++i)
+          delta += static_cast<double>(i + 1) / 6 * scene.updates[i][k].item().toDouble();
+        entries[static_cast<std::size_t>(k)].step(settings, delta);
+      }
+      method.step(scene.round, start.models, scene.context);
+      for (std::int64_t k = 0; k < 12; ++k)
+        CHECK(start.models.server[k].item().toDouble() ==
+              doctest::Approx(entries[static_cast<std::size_t>(k)].w).epsilon(1e-5));
+    }
+    CHECK((start.models.server.scalar_type() == at::kFloat));
+  }
+}
+
 TEST_CASE("an update of nothing moves nothing") {
   for (const FedOptSettings& settings : all_optimisers()) {
     Scene scene(4);
