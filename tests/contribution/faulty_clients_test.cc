@@ -77,8 +77,7 @@ Sent<double> without(Sent<double> sent, const ClientId& id) {
 
 }  // namespace
 
-TEST_CASE(
-    "a fault in any part that a score reads: named, nothing changed, and the others as without the client") {
+TEST_CASE("a fault in a part that a score reads is named, and all go on as without the client") {
   CAPTURE(seed);
   std::uint64_t trial = 0;
   for (const Entry& each : every_score())

@@ -90,9 +90,7 @@ class Rounds {
 
 }  // namespace
 
-TEST_CASE(
-    "whoever takes part, and whatever is repeated, late, replayed, zero or huge: sound scores of those "
-    "present") {
+TEST_CASE("whoever comes, with updates repeated, late, replayed, zero or huge: sound scores of those there") {
   CAPTURE(seed);
   std::uint64_t trial = 0;
   for (const bool unsteady : {false, true})
