@@ -81,6 +81,7 @@ class Experiment {
     found.field("coalitions", coalitions_);
     Archive told(ranks.leading(found.bytes()), "coalitions of rank 0");
     told.field("coalitions", coalitions_);
+    told.end();
     if (!coalitions_)
       training_.emplace(laboratory.federation);
     else if (cache_)

@@ -9,12 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <iostream>
-#include <sstream>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <utility>
 
 #include "fedval/error.hpp"
+#include "harness/distributed/messages.hpp"
 #include "harness/distributed/store.hpp"
 
 namespace fedval::harness {
@@ -100,10 +100,6 @@ std::shared_ptr<gloo::transport::Device> device_for(const Rendezvous& r) {
   }
 }
 
-/// What one rank sends and receives before all meet again: the patience is for that much, not for a whole
-/// model.
-constexpr std::int64_t most_bytes = 16 << 20;
-
 }  // namespace
 
 Ranks::Group::Group(const Rendezvous& r)
@@ -151,7 +147,7 @@ void Ranks::Group::broadcast(const std::vector<at::Tensor>& tensors, std::span<c
   exchange([&](c10d::ProcessGroupGloo& gloo) {
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       const at::Tensor flat = tensors[i].view({-1});
-      const std::int64_t most = most_bytes / flat.element_size();
+      const std::int64_t most = static_cast<std::int64_t>(most_at_once) / flat.element_size();
       c10d::BroadcastOptions options;
       options.rootRank = static_cast<std::int64_t>(owners[i]);
       for (std::int64_t begin = 0; begin < flat.numel(); begin += most) {
@@ -195,9 +191,9 @@ void Ranks::Group::send(const std::vector<Parcel>& parcels) {
   // All know all sizes, so all make the same exchanges of them.
   for (const Parcel& parcel : parcels) {
     if (parcel.from == parcel.to) continue;
-    for (std::size_t begin = 0; begin < parcel.bytes; begin += most_bytes) {
-      const std::size_t bytes = std::min<std::size_t>(most_bytes, parcel.bytes - begin);
-      if (std::max(moved[parcel.from], moved[parcel.to]) + bytes > most_bytes) move();
+    for (std::size_t begin = 0; begin < parcel.bytes; begin += most_at_once) {
+      const std::size_t bytes = std::min(most_at_once, parcel.bytes - begin);
+      if (std::max(moved[parcel.from], moved[parcel.to]) + bytes > most_at_once) move();
       pieces.push_back({&parcel, begin, bytes});
       moved[parcel.from] += bytes;
       moved[parcel.to] += bytes;
@@ -300,8 +296,7 @@ std::vector<std::string> Ranks::Group::meet_all() {
     std::vector<std::string> names;
     for (std::size_t rank = 0; rank < rendezvous_.ranks; ++rank) {
       const std::string number = std::to_string(rank), theirs = text_of(store_->get("host/" + number));
-      names.push_back("rank " + number + " (" + theirs + ", process " +
-                      text_of(store_->get("process/" + number)) + ")");
+      names.push_back(name_of(rank, theirs, text_of(store_->get("process/" + number))));
       if (theirs == host() && rank != rendezvous_.rank) ++beside_;
     }
     return names;
@@ -335,16 +330,12 @@ std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next) {
         if (next.check({here(rank)})) members.push_back(rank);
       return members.size() + 1 >= names_.size();
     });
-    std::string list;
-    for (const std::size_t rank : members) list += std::to_string(rank) + " ";
-    next.set("members", bytes_of(list));
+    next.set("members", bytes_of(to_text(members)));
     return members;
   }
   wait_for([&] { return next.check({"members"}); });
   if (!next.check({"members"})) fail(names_.front(), " does not go on");
-  std::istringstream list(text_of(next.get("members")));
-  for (std::size_t rank; list >> rank;) members.push_back(rank);
-  return members;
+  return harness::members_of(text_of(next.get("members")), names_.size(), names_.front());
 }
 
 /// The reason behind an error of c10d's, whose own words name no rank: somebody has left, or soon will be

@@ -1,7 +1,6 @@
 #include "harness/distributed/pulse.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "fedval/error.hpp"
@@ -10,8 +9,6 @@
 namespace fedval::harness {
 
 namespace {
-
-constexpr std::string_view lost = "lost: ", left = "left: ";
 
 std::string in_seconds(std::chrono::milliseconds time) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
@@ -42,17 +39,17 @@ Pulse::~Pulse() {
 
 void Pulse::check() const {
   const std::lock_guard lock(mutex_);
-  if (!trouble_.empty()) fail(trouble_.substr(lost.size()));
+  if (trouble_) fail(trouble_->said);
 }
 
 bool Pulse::lost_one() const {
   const std::lock_guard lock(mutex_);
-  return trouble_.starts_with(lost);
+  return trouble_ && trouble_->lost;
 }
 
 void Pulse::leave(c10d::Store& store, const std::string& name, const std::string& why) {
   if (!store.check({"trouble"}))
-    store.set("trouble", bytes_of(std::string(left) + name + " has left: " + why));
+    store.set("trouble", bytes_of(to_text(Trouble{false, name + " has left: " + why})));
 }
 
 void Pulse::end(std::thread& thread, bool& flag) {
@@ -70,7 +67,7 @@ bool Pulse::wait(const bool& flag) {
 }
 
 /// Rank 0's look at the others; whom it has lost, if anyone.
-std::string Pulse::stale() {
+std::optional<Trouble> Pulse::stale() {
   const Clock::time_point now = Clock::now();
   if (now - looked_ > 3 * interval_) std::ranges::fill(when_, now);  // this process itself was stopped
   looked_ = now;
@@ -81,37 +78,37 @@ std::string Pulse::stale() {
       heard_[rank] = std::move(said);
       when_[rank] = now;
     } else if (now - when_[rank] > patience_) {
-      return std::string(lost) + names_[rank] + " has not been heard of for " + in_seconds(patience_);
+      return Trouble{true, names_[rank] + " has not been heard of for " + in_seconds(patience_)};
     }
   }
-  return "";
+  return std::nullopt;
 }
 
 /// One beat; what is wrong, if anything.
-std::string Pulse::look() {
-  if (store_->check({"trouble"})) return text_of(store_->get("trouble"));
+std::optional<Trouble> Pulse::look() {
+  if (store_->check({"trouble"})) return trouble_of(text_of(store_->get("trouble")));
   if (rank_ > 0) {
     store_->set("pulse/" + std::to_string(rank_),
                 bytes_of(std::to_string(Clock::now().time_since_epoch().count())));
-    return "";
+    return std::nullopt;
   }
-  std::string trouble = stale();
-  if (!trouble.empty()) store_->set("trouble", bytes_of(trouble));
+  std::optional<Trouble> trouble = stale();
+  if (trouble) store_->set("trouble", bytes_of(to_text(*trouble)));
   return trouble;
 }
 
 void Pulse::beat() {
   do {
-    std::string trouble;
+    std::optional<Trouble> trouble;
     try {
       trouble = look();
     } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
-      trouble = std::string(left) + names_.front() + ", where the others meet, is gone";
+      trouble = Trouble{false, names_.front() + ", where the others meet, is gone"};
     }
     const std::lock_guard lock(mutex_);
     answered_ = Clock::now();
     trouble_ = std::move(trouble);
-    if (!trouble_.empty()) return;
+    if (trouble_) return;
   } while (!wait(stop_));
 }
 
@@ -120,7 +117,7 @@ void Pulse::watch() {
     {
       const std::lock_guard lock(mutex_);
       if (Clock::now() - before > 3 * interval_) answered_ = Clock::now();  // this process itself was stopped
-      if (!trouble_.empty() || Clock::now() - answered_ <= patience_ + interval_) continue;
+      if (trouble_ || Clock::now() - answered_ <= patience_ + interval_) continue;
     }
     dead_(names_.front() + ", where the others meet, has not answered for " + in_seconds(patience_));
   }

@@ -14,6 +14,8 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
+#include "harness/distributed/messages.hpp"
+
 namespace fedval::harness {
 
 class Pulse {
@@ -39,8 +41,8 @@ class Pulse {
 
   void beat();
   void watch();
-  std::string look();
-  std::string stale();
+  std::optional<Trouble> look();
+  std::optional<Trouble> stale();
   bool wait(const bool& flag);
   void end(std::thread& thread, bool& flag);
 
@@ -56,7 +58,7 @@ class Pulse {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false, over_ = false;
-  std::string trouble_;  // "lost: " or "left: ", and a message
+  std::optional<Trouble> trouble_;
   Clock::time_point answered_;
   std::thread beating_, watching_;
 };

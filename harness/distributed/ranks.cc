@@ -11,6 +11,7 @@
 
 #include "fedval/error.hpp"
 #include "harness/distributed/group.hpp"
+#include "harness/distributed/messages.hpp"
 
 namespace fedval::harness {
 
@@ -18,6 +19,13 @@ namespace {
 
 std::size_t bytes_of(std::span<const std::int64_t> bounds, std::size_t rank, std::size_t entry) {
   return static_cast<std::size_t>(bounds[rank + 1] - bounds[rank]) * entry;
+}
+
+/// Of how long a text is that is about to be sent.
+at::Tensor announcement(const std::string& text) {
+  at::Tensor length = at::empty({1}, at::kDouble);
+  *length.data_ptr<double>() = static_cast<double>(text.size());
+  return length;
 }
 
 }  // namespace
@@ -100,9 +108,10 @@ void Ranks::share(std::vector<std::string>& texts, std::span<const std::size_t> 
   std::vector<at::Tensor> bytes;
   std::vector<std::size_t> senders, places;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (lengths[i] == 0) texts[i].clear();
-    if (lengths[i] == 0) continue;
-    bytes.push_back(at::empty({static_cast<std::int64_t>(lengths[i])}, at::kByte));
+    const std::size_t length = length_of(lengths[i], most_at_once, group_->name(owners[i]));
+    if (length == 0) texts[i].clear();
+    if (length == 0) continue;
+    bytes.push_back(at::empty({static_cast<std::int64_t>(length)}, at::kByte));
     if (owners[i] == rank_) std::memcpy(bytes.back().data_ptr(), texts[i].data(), texts[i].size());
     senders.push_back(owners[i]);
     places.push_back(i);
@@ -174,32 +183,38 @@ std::size_t Ranks::received() const { return group_ ? group_->received() : 0; }
 std::vector<std::string> Ranks::texts(const std::string& own) {
   if (!group_) return {own};
   // Lengths first: Gloo gathers tensors of one size.
-  at::Tensor length = at::empty({1}, at::kLong);
-  *length.data_ptr<std::int64_t>() = static_cast<std::int64_t>(own.size());
-  std::vector<std::int64_t> lengths;
-  for (const at::Tensor& each : group_->gather(length)) lengths.push_back(*each.data_ptr<std::int64_t>());
-  const std::int64_t longest = std::ranges::max(lengths);
+  std::vector<std::size_t> lengths;
+  for (const at::Tensor& each : group_->gather(announcement(own)))
+    lengths.push_back(length_of(*each.data_ptr<double>(), most_at_once, group_->name(lengths.size())));
+  const std::size_t longest = std::ranges::max(lengths);
   if (longest == 0) return std::vector<std::string>(count_);
-  at::Tensor padded = at::zeros({longest}, at::kByte);
+  at::Tensor padded = at::zeros({static_cast<std::int64_t>(longest)}, at::kByte);
   std::memcpy(padded.data_ptr(), own.data(), own.size());
   std::vector<std::string> texts;
   for (const at::Tensor& each : group_->gather(padded))
-    texts.emplace_back(static_cast<const char*>(each.data_ptr()),
-                       static_cast<std::size_t>(lengths[texts.size()]));
+    texts.emplace_back(static_cast<const char*>(each.data_ptr()), lengths[texts.size()]);
   return texts;
 }
 
 std::string Ranks::leading(const std::string& own) {
   if (!group_) return own;
-  at::Tensor length = at::empty({1}, at::kLong);
-  *length.data_ptr<std::int64_t>() = static_cast<std::int64_t>(own.size());
+  const at::Tensor length = announcement(own);
   const std::vector<std::size_t> owner{0};
   group_->broadcast({length}, owner);
-  const std::int64_t size = *length.data_ptr<std::int64_t>();
-  const at::Tensor text = at::empty({size}, at::kByte);
-  if (leads()) std::memcpy(text.data_ptr(), own.data(), own.size());
-  group_->broadcast({text}, owner);
-  return {static_cast<const char*>(text.data_ptr()), static_cast<std::size_t>(size)};
+  // A checkpoint is as long as its models are large.
+  constexpr std::size_t most = std::size_t{1} << 53;
+  return in_pieces(length_of(*length.data_ptr<double>(), most, group_->name(0)),
+                   [&](std::size_t begin, std::size_t bytes) {
+                     const at::Tensor piece = at::empty({static_cast<std::int64_t>(bytes)}, at::kByte);
+                     if (leads()) std::memcpy(piece.data_ptr(), own.data() + begin, bytes);
+                     group_->broadcast({piece}, owner);
+                     return std::string(static_cast<const char*>(piece.data_ptr()), bytes);
+                   });
+}
+
+std::vector<bool> Ranks::leading(const std::vector<bool>& own) {
+  if (!group_) return own;
+  return answers_of(leading(to_text(own)), own.size(), group_->name(0));
 }
 
 bool Ranks::any(bool own) {

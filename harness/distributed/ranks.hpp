@@ -69,6 +69,8 @@ class Ranks {
 
   /// The leading rank's text.
   std::string leading(const std::string& own);
+  /// Its answers; all know how many there are.
+  std::vector<bool> leading(const std::vector<bool>& own);
   /// Whether it is so on any rank.
   bool any(bool own);
 

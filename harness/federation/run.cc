@@ -376,15 +376,15 @@ RunResult Run::finish() {
 
 void Run::collect() {
   // What the leading rank says that it lacks.
-  std::string lacks;
-  for (const auto& [id, model] : models_.agents) lacks += model.defined() ? '-' : 'x';
+  std::vector<bool> lacks;
+  for (const auto& [id, model] : models_.agents) lacks.push_back(!model.defined());
   lacks = ranks().leading(lacks);
   std::vector<at::Tensor> models;
   std::vector<std::size_t> keepers;
   collected_.clear();
   auto lacking = lacks.begin();
   for (const auto& [id, model] : models_.agents) {
-    if (*lacking++ == '-') continue;
+    if (!*lacking++) continue;
     collected_.push_back(id);
     models.push_back(model);
     keepers.push_back(keeper(id));
