@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of other people's files: builds each target with clang's libFuzzer, address and undefined
-# behaviour sanitizers, and runs it until it has done RUNS executions or SECONDS have passed. New inputs that
-# reach new code go to FOLDER (default: a temporary one); a fault ends the target, and its input is kept there.
+# Fuzzes the readers of other people's files, and of what ranks say to one another: builds each target with
+# clang's libFuzzer, address and undefined behaviour sanitizers, and runs it until it has done RUNS executions
+# or SECONDS have passed. New inputs that reach new code go to FOLDER (default: a temporary one); a fault ends
+# the target, and its input is kept there.
 #   tests/fuzz/run.sh [-r RUNS] [-t SECONDS] [-o FOLDER] [TARGET ...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -34,7 +35,8 @@ compile() {  # source object
   [ "$2" -nt "$1" ] || clang++ "${flags[@]}" "${more[@]}" -fsanitize=fuzzer-no-link -c "$1" -o "$2"
 }
 objects=()
-for source in harness/{data,config,fetch,files,checkpoint}/*.cc harness/show/{json_place,run_reader,scores_csv}.cc; do
+for source in harness/{data,config,fetch,files,checkpoint}/*.cc harness/show/{json_place,run_reader,scores_csv}.cc \
+  harness/distributed/messages.cc; do
   object=$build/$(tr / _ <<< "${source%.cc}").o
   compile "$source" "$object" &
   objects+=("$object")
