@@ -63,20 +63,24 @@ class CosineGradientShapley {
       fail("CGSV: alpha is ", options.alpha, ", must be in [0, 1)");
   }
 
-  /// The values of the round's clients. O(N^2 D), and O(2^N) more for the exact one. Error names the client
-  /// whose update is absent, of another size than the others', or not finite; also when there are more than
-  /// most_exact clients for the exact value, and in `authors_code` mode when nobody in a first round has
-  /// data.
+  /// The values of the round's clients. O(N D), with a factor min(N, most_in_pairs) for psi or, on a device
+  /// and for the other values, N; O(2^N) more for the exact one. Error names the client whose update is
+  /// absent, of another size than the others', or not finite; also when there are more than most_exact
+  /// clients for the exact value, and in `authors_code` mode when nobody in a first round has data.
   Scores observe(const Round& round) {
     if (round.size() == 0) return {};
     const Round::Parts updates = round.parts(&ClientParts::update, "update", name);
-    Gram products = gram(updates.tensors, updates.names);
+    std::optional<Gram> products;
+    if (options_.value != Value::psi || compared_in_pairs(updates.tensors))
+      products = gram(updates.tensors, updates.names);
+    Norms lengths = products ? Norms(*products) : norms(updates.tensors, updates.names);
     std::vector<double> weights = weights_of(round);
     // What is left of an upload's length Gamma.
     if (authors_code())
-      for (std::size_t i = 0; i < weights.size(); ++i) weights[i] /= 1 + 1e-7 / products.norm(i);
-    const std::vector<double> values = values_of(products, weights);
-    last_.emplace(Observed{ids_of(round), std::move(products), std::move(weights)});
+      for (std::size_t i = 0; i < weights.size(); ++i) weights[i] /= 1 + 1e-7 / lengths.norm(i);
+    const std::vector<double> values = products ? values_of(*products, weights)
+                                                : shapley::cosine_gradient(updates.tensors, lengths, weights);
+    last_.emplace(Observed{ids_of(round), std::move(lengths), std::move(weights)});
     learn(round, values);
     return make_scores(round, values);
   }
@@ -100,7 +104,7 @@ class CosineGradientShapley {
              last_->ids[i], " in its place");
     std::vector<double> weights = last_->weights;
     for (double& weight : weights) weight *= options_.gamma;
-    combine_normalised(weights, round.parts(&ClientParts::update, "update", name).tensors, last_->products,
+    combine_normalised(weights, round.parts(&ClientParts::update, "update", name).tensors, last_->lengths,
                        out);
   }
 
@@ -119,7 +123,7 @@ class CosineGradientShapley {
  private:
   struct Observed {
     std::vector<ClientId> ids;
-    Gram products;
+    Norms lengths;
     std::vector<double> weights;  // of the unit vectors in the aggregate, but for Gamma
   };
 

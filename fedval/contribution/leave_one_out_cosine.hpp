@@ -4,7 +4,7 @@
 //
 // A client's first cosine starts s. Unlike CGSV's psi it does not count a client's own update as agreement:
 // who sends noise is near 0, who turns against the others below. Everyone weighs the same. Needs update of
-// every client. The cosine and its form in O(N^2): shapley/leave_one_out_cosine.hpp.
+// every client. The cosine and its two forms: shapley/leave_one_out_cosine.hpp.
 #pragma once
 
 #include <string_view>
@@ -31,15 +31,11 @@ class LeaveOneOutCosine {
   }
 
   /// s_i of the round's clients, in [-1, 1]; a zero update counts 0, and so does that of a client alone or
-  /// among others that cancel. O(N^2 D). Error names the client whose update is absent, of another size than
-  /// the others', or not finite.
+  /// among others that cancel. O(N D), with a factor min(N, most_in_pairs) or, on a device, N. Error names
+  /// the client whose update is absent, of another size than the others', or not finite.
   Scores observe(const Round& round) {
     const Round::Parts updates = round.parts(&ClientParts::update, "update", name);
-    const std::vector<double> ones(round.size(), 1.0);
-    return make_scores(
-        round,
-        averages_.take(round, shapley::leave_one_out_cosine(gram(updates.tensors, updates.names), ones),
-                       options_.momentum));
+    return make_scores(round, averages_.take(round, cosines(updates), options_.momentum));
   }
 
   /// Its options and state, for save() and restore().
@@ -49,6 +45,13 @@ class LeaveOneOutCosine {
   }
 
  private:
+  static std::vector<double> cosines(const Round::Parts& updates) {
+    const std::vector<double> ones(updates.tensors.size(), 1.0);
+    if (compared_in_pairs(updates.tensors))
+      return shapley::leave_one_out_cosine(gram(updates.tensors, updates.names), ones);
+    return shapley::leave_one_out_cosine(updates.tensors, norms(updates.tensors, updates.names), ones);
+  }
+
   Options options_;
   ClientAverages averages_;
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fedval/tensor/gram.hpp"
+#include "fedval/tensor/norms.hpp"
 
 namespace fedval {
 
@@ -86,24 +87,30 @@ inline void combine(std::span<const double> weights, std::span<const TensorView>
   }
 }
 
-/// out = sum_i weights[i] u_i / ||u_i|| for vectors whose Gram matrix is known, at any scale; a zero vector
-/// adds nothing. O(n D). Errors as for combine.
+/// out = sum_i weights[i] u_i / ||u_i|| for vectors whose norms are known, at any scale; a zero vector adds
+/// nothing. O(n D). Errors as for combine.
 inline void combine_normalised(std::span<const double> weights, std::span<const TensorView> tensors,
-                               const Gram& gram, const MutableTensorView& out) {
+                               const Norms& norms, const MutableTensorView& out) {
   const DeviceOperations* device = detail::check_combine(weights, tensors, out);
-  if (gram.size() != tensors.size())
-    fail("combine: a Gram matrix of ", gram.size(), " vectors for ", tensors.size(), " tensors");
+  if (norms.size() != tensors.size())
+    fail("combine: norms of ", norms.size(), " vectors for ", tensors.size(), " tensors");
   std::vector<double> coefficients(weights.size(), 0.0);
   std::vector<int> exponents(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    exponents[i] = gram.exponent(i);  // never set for tensors on a device
-    if (gram.scaled_norm(i) > 0) coefficients[i] = weights[i] / gram.scaled_norm(i);
+    exponents[i] = norms.exponent(i);  // never set for tensors on a device
+    if (norms.scaled_norm(i) > 0) coefficients[i] = weights[i] / norms.scaled_norm(i);
   }
   if (device != nullptr) {
     device->combine(coefficients, tensors, 0.0, out);
   } else {
     detail::combine_scaled(coefficients, tensors, exponents, 0.0, out);
   }
+}
+
+/// The same for vectors whose Gram matrix is known.
+inline void combine_normalised(std::span<const double> weights, std::span<const TensorView> tensors,
+                               const Gram& gram, const MutableTensorView& out) {
+  combine_normalised(weights, tensors, Norms(gram), out);
 }
 
 /// x updated entry by entry from one or two inputs, in double and rounded once; p and q as Update says. O(D).

@@ -120,10 +120,10 @@ struct Naive {
 /// D = 50 entries, a few clients, 20 rounds: 1e-13 is some hundred roundings.
 constexpr double tolerance = 1e-13;
 
-Updates draw(random::Stream& stream, double common = 0.5) {
+Updates draw(random::Stream& stream, double common = 0.5, int pool = 7) {
   const Values direction = tests::normals(stream, 50);
   Updates updates;
-  for (int id = 0; id < 7; ++id) {
+  for (int id = 0; id < pool; ++id) {
     Values update = tests::normals(stream, 50);
     for (std::size_t k = 0; k < 50; ++k) update[k] += common * direction[k];
     if (stream.below(3) != 0) updates[id] = update;
@@ -132,10 +132,8 @@ Updates draw(random::Stream& stream, double common = 0.5) {
   return updates;
 }
 
-}  // namespace
-
-TEST_CASE("scores, importance and aggregate are the algorithm's, clients coming and going") {
-  CAPTURE(seed);
+/// Rounds of clients that come and go, out of `pool`, in both modes.
+void check_rounds(int pool, int rounds) {
   for (const auto& setting :
        {std::pair(Mode::paper, 0.95), std::pair(Mode::paper, 0.5), std::pair(Mode::paper, 0.0),
         std::pair(Mode::authors_code, 0.95), std::pair(Mode::authors_code, 0.5)}) {
@@ -146,9 +144,9 @@ TEST_CASE("scores, importance and aggregate are the algorithm's, clients coming 
     random::Stream stream(seed);
     CosineGradientShapley scorer({.gamma = 0.15, .alpha = alpha, .mode = mode});
     Naive naive{.gamma = 0.15, .alpha = alpha, .mode = mode};
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < rounds; ++i) {
       CAPTURE(i);
-      Updates updates = draw(stream);
+      Updates updates = draw(stream, 0.5, pool);
       for (auto& [id, update] : updates)
         if (stream.below(4) == 0)  // so short that 1e-7 shows, or turned against the others
           for (double& value : update) value *= stream.below(2) == 0 ? 1e-8 : -1;
@@ -172,6 +170,19 @@ TEST_CASE("scores, importance and aggregate are the algorithm's, clients coming 
       CHECK(worst < tolerance);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("scores, importance and aggregate are the algorithm's, clients coming and going") {
+  CAPTURE(seed);
+  check_rounds(7, 20);
+}
+
+TEST_CASE("they are where clients are as many as can be compared in pairs, and more") {
+  CAPTURE(seed);
+  check_rounds(3 * static_cast<int>(most_in_pairs) / 2, 5);  // two of three take part
+  check_rounds(500, 3);
 }
 
 TEST_CASE("the exact value and the Euclidean one take psi's place, and steer") {
@@ -456,6 +467,27 @@ TEST_CASE("nobody of positive importance falls back to uniform in the paper; the
   Values out(2, std::nan(""));
   code.aggregate(round, out);
   CHECK(out == Values{0, 0});
+}
+
+TEST_CASE("many clients: errors name one, nothing is learnt, and any order of arrival has the same bits") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 7);
+  Updates updates = draw(stream, 0.5, 600);
+  std::vector<int> arrival;
+  for (const auto& [id, update] : updates) arrival.push_back(id);
+  REQUIRE(arrival.size() > most_in_pairs);
+  stream.shuffle(std::span(arrival));
+  Round other;
+  for (const int id : arrival) other.add(id, {.update = updates.at(id)}, samples_of(id));
+  CosineGradientShapley one, two;
+  const Scores a = one.observe(round_of(updates)), b = two.observe(other);
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(bits(a[i].second.value) == bits(b[i].second.value));
+  CHECK(save(one) == save(two));
+  const std::string before = save(one);
+  updates.at(arrival[0])[3] = std::nan("");
+  CHECK(complaint_of([&] { one.observe(round_of(updates)); }) ==
+        "client " + std::to_string(arrival[0]) + ": update[3] is NaN");
+  CHECK(save(one) == before);
 }
 
 TEST_CASE("a first round without data is refused in the authors' code, and nothing is learnt") {

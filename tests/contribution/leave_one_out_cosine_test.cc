@@ -97,6 +97,21 @@ TEST_CASE("others that cancel have no direction") {
   near(values_of(scorer, {{1, {1, 2}}, {2, {2, 4}}, {3, {-1, -2}}}), {0, 0, -1});
 }
 
+TEST_CASE("clients as many as can be compared in pairs, and more, copies and opposites among them") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 5);
+  for (const std::size_t pool : {most_in_pairs, most_in_pairs + 1, 2 * most_in_pairs}) {
+    CAPTURE(pool);
+    Federation<float> federation(stream, {3, 4, 5, true}, pool);
+    LeaveOneOutCosine scorer;
+    Naive right;
+    for (int r = 0; r < 3; ++r) {
+      const Sent<float> sent = federation.next(r == 1 ? 0 : pool);
+      check_scores(scorer.observe(sent.round()), sent.naive(), right.observe(sent.naive()));
+    }
+  }
+}
+
 TEST_CASE("noise is near 0, who turns against the others far below") {
   CAPTURE(seed);
   random::Stream stream(seed, 2);

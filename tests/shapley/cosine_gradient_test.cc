@@ -13,8 +13,23 @@ namespace {
 
 constexpr std::uint64_t seed = 91;
 
+/// psi by the cosines of all pairs.
+struct Pairs {
+  static Values psi(std::span<const TensorView> updates, const Values& weights) {
+    return shapley::cosine_gradient(gram(updates), weights);
+  }
+};
+
+/// psi by the sum itself.
+struct Sum {
+  static Values psi(std::span<const TensorView> updates, const Values& weights) {
+    return shapley::cosine_gradient(updates, norms(updates), weights);
+  }
+};
+
+template <class Route>
 Values psi_of(const std::vector<Values>& updates, const Values& weights) {
-  return shapley::cosine_gradient(gram(std::vector<TensorView>(updates.begin(), updates.end())), weights);
+  return Route::psi(std::vector<TensorView>(updates.begin(), updates.end()), weights);
 }
 
 /// psi_i = cos(u_i, u_N) with u_N = sum r_i u_i / ||u_i||, from the updates themselves.
@@ -44,7 +59,7 @@ double distance(const Values& a, const Values& b) {
 
 }  // namespace
 
-TEST_CASE("psi is the cosine with the aggregate, by its definition") {
+TEST_CASE_TEMPLATE("psi is the cosine with the aggregate, by its definition", Route, Pairs, Sum) {
   CAPTURE(seed);
   random::Stream stream(seed);
   for (const std::size_t n : std::initializer_list<std::size_t>{1, 2, 3, 5, 10, 40})
@@ -59,7 +74,7 @@ TEST_CASE("psi is the cosine with the aggregate, by its definition") {
         weights.push_back(stream.uniform());
         total += weights.back();
       }
-      const Values found = psi_of(updates, weights), exact = naive_psi(updates, weights);
+      const Values found = psi_of<Route>(updates, weights), exact = naive_psi(updates, weights);
       // Cosines are within 2 D u; their weighted sums, over ||u_N||, are amplified where updates cancel.
       std::vector<TensorView> views(updates.begin(), updates.end());
       const Gram products = gram(views);
@@ -72,43 +87,43 @@ TEST_CASE("psi is the cosine with the aggregate, by its definition") {
     }
 }
 
-TEST_CASE("closed forms") {
-  CHECK(distance(psi_of({{1, 0}, {0, 1}}, {0.5, 0.5}), Values(2, std::sqrt(0.5))) < 1e-15);
-  CHECK(distance(psi_of({{1, 0}, {0, 1}}, {0.6, 0.8}), {0.6, 0.8}) < 1e-15);
-  CHECK(distance(psi_of({{3, 4}}, {1}), {1}) < 1e-15);
-  CHECK(distance(psi_of({{3, 4}, {3, 4}, {-3, -4}}, {1, 1, 1}), {1, 1, -1}) < 1e-15);
-  CHECK(shapley::cosine_gradient(gram({}), {}).empty());
+TEST_CASE_TEMPLATE("closed forms", Route, Pairs, Sum) {
+  CHECK(distance(psi_of<Route>({{1, 0}, {0, 1}}, {0.5, 0.5}), Values(2, std::sqrt(0.5))) < 1e-15);
+  CHECK(distance(psi_of<Route>({{1, 0}, {0, 1}}, {0.6, 0.8}), {0.6, 0.8}) < 1e-15);
+  CHECK(distance(psi_of<Route>({{3, 4}}, {1}), {1}) < 1e-15);
+  CHECK(distance(psi_of<Route>({{3, 4}, {3, 4}, {-3, -4}}, {1, 1, 1}), {1, 1, -1}) < 1e-15);
+  CHECK(psi_of<Route>({}, {}).empty());
 }
 
-TEST_CASE("neither the updates' scale nor that of the weights matters") {
+TEST_CASE_TEMPLATE("neither the updates' scale nor that of the weights matters", Route, Pairs, Sum) {
   CAPTURE(seed);
   random::Stream stream(seed, 1);
   std::vector<Values> updates;
   for (int i = 0; i < 4; ++i) updates.push_back(tests::normals(stream, 300));
-  const Values weights{0.1, 0.4, 0.3, 0.2}, expected = psi_of(updates, weights);
+  const Values weights{0.1, 0.4, 0.3, 0.2}, expected = psi_of<Route>(updates, weights);
   const double scales[] = {1e300, 1e-300, 1e30, 1e-30};
   for (std::size_t i = 0; i < 4; ++i)
     for (double& value : updates[i]) value *= scales[i];
-  CHECK(distance(psi_of(updates, weights), expected) <= 8 * tests::sum_bound(300));
+  CHECK(distance(psi_of<Route>(updates, weights), expected) <= 8 * tests::sum_bound(300));
   for (const double scale : {1e200, 1e-200, 1e30, 1e-30}) {
     CAPTURE(scale);
     Values scaled = weights;
     for (double& weight : scaled) weight *= scale;
-    CHECK(distance(psi_of(updates, scaled), expected) <= 8 * tests::sum_bound(300));
+    CHECK(distance(psi_of<Route>(updates, scaled), expected) <= 8 * tests::sum_bound(300));
   }
 }
 
-TEST_CASE("a zero update has psi 0 and changes nobody's") {
-  const Values two = psi_of({{1, 2, 3}, {3, -1, 2}}, {0.5, 0.5});
-  const Values three = psi_of({{1, 2, 3}, {0, 0, 0}, {3, -1, 2}}, {0.5, 0.5, 0.5});
+TEST_CASE_TEMPLATE("a zero update has psi 0 and changes nobody's", Route, Pairs, Sum) {
+  const Values two = psi_of<Route>({{1, 2, 3}, {3, -1, 2}}, {0.5, 0.5});
+  const Values three = psi_of<Route>({{1, 2, 3}, {0, 0, 0}, {3, -1, 2}}, {0.5, 0.5, 0.5});
   CHECK(three == Values{two[0], 0, two[1]});
-  CHECK(psi_of({{0, 0}, {0, 0}}, {0.5, 0.5}) == Values{0, 0});
-  CHECK(psi_of({{}, {}}, {0.5, 0.5}) == Values{0, 0});
-  CHECK(psi_of({{1, 0}, {0, 1}}, {0, 0}) == Values{0, 0});
+  CHECK(psi_of<Route>({{0, 0}, {0, 0}}, {0.5, 0.5}) == Values{0, 0});
+  CHECK(psi_of<Route>({{}, {}}, {0.5, 0.5}) == Values{0, 0});
+  CHECK(psi_of<Route>({{1, 0}, {0, 1}}, {0, 0}) == Values{0, 0});
 }
 
-TEST_CASE("updates that cancel give 0, not a direction made of rounding") {
-  CHECK(psi_of({{1, 2, 3}, {-1, -2, -3}}, {0.5, 0.5}) == Values{0, 0});
+TEST_CASE_TEMPLATE("updates that cancel give 0, not a direction made of rounding", Route, Pairs, Sum) {
+  CHECK(psi_of<Route>({{1, 2, 3}, {-1, -2, -3}}, {0.5, 0.5}) == Values{0, 0});
   // Rounding leaves something of these: 0.1 is no multiple of a power of two.
   const Values plane[] = {{0.1, 0.3, 0.7}, {-0.3, 0.2, 0.9}};
   std::vector<Values> updates;
@@ -117,19 +132,20 @@ TEST_CASE("updates that cancel give 0, not a direction made of rounding") {
       updates.push_back(vector);
       for (double& value : updates.back()) value *= scale;
     }
-  CHECK(psi_of(updates, Values(8, 0.125)) == Values(8, 0.0));
+  CHECK(psi_of<Route>(updates, Values(8, 0.125)) == Values(8, 0.0));
 }
 
-TEST_CASE("identical updates have identical psi") {
+TEST_CASE_TEMPLATE("identical updates have identical psi", Route, Pairs, Sum) {
   CAPTURE(seed);
   random::Stream stream(seed, 2);
   const Values update = tests::normals(stream, 100);
-  const Values psi = psi_of({update, update, update}, {0.2, 0.3, 0.5});
+  const Values psi = psi_of<Route>({update, update, update}, {0.2, 0.3, 0.5});
   CHECK(psi == Values(3, psi[0]));
   CHECK(std::abs(psi[0] - 1) <= 4 * tests::sum_bound(100));
 }
 
-TEST_CASE("misuse is an error") {
+TEST_CASE_TEMPLATE("misuse is an error", Route, Pairs, Sum) {
   const std::vector<Values> updates{{1, 0}, {0, 1}};
-  CHECK(tests::complaint_of([&] { psi_of(updates, {1}); }) == "cosine_gradient: 1 weights for 2 updates");
+  CHECK(tests::complaint_of([&] { psi_of<Route>(updates, {1}); }) ==
+        "cosine_gradient: 1 weights for 2 updates");
 }

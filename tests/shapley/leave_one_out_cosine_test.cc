@@ -15,8 +15,23 @@ namespace {
 
 constexpr std::uint64_t seed = 1013;
 
+/// By the cosines of all pairs.
+struct Pairs {
+  static Values cosines(std::span<const TensorView> updates, const Values& weights) {
+    return leave_one_out_cosine(gram(updates), weights);
+  }
+};
+
+/// By the sum itself.
+struct Sum {
+  static Values cosines(std::span<const TensorView> updates, const Values& weights) {
+    return leave_one_out_cosine(updates, norms(updates), weights);
+  }
+};
+
+template <class Route>
 Values cosines_of(const std::vector<Values>& updates, const Values& weights) {
-  return leave_one_out_cosine(gram(std::vector<TensorView>(updates.begin(), updates.end())), weights);
+  return Route::cosines(std::vector<TensorView>(updates.begin(), updates.end()), weights);
 }
 
 /// From the updates themselves; second: ||u_{N-i}||^2 relative to the square of the others' weights.
@@ -52,7 +67,7 @@ double distance(const Values& a, const Values& b) {
 
 }  // namespace
 
-TEST_CASE("the cosine with the others' sum, by its definition") {
+TEST_CASE_TEMPLATE("the cosine with the others' sum, by its definition", Route, Pairs, Sum) {
   CAPTURE(seed);
   random::Stream stream(seed);
   for (const std::size_t n : {2UL, 3UL, 5UL, 10UL, 40UL})
@@ -65,7 +80,7 @@ TEST_CASE("the cosine with the others' sum, by its definition") {
         updates.push_back(tests::normals(stream, size, std::exp(10 * stream.normal())));
         weights.push_back(stream.uniform(-0.2, 1));
       }
-      const Values found = cosines_of(updates, weights);
+      const Values found = cosines_of<Route>(updates, weights);
       const auto [expected, left] = naive(updates, weights);
       for (std::size_t i = 0; i < n; ++i)
         if (left[i] > 1e-6)  // else nearly cancelled, and not well determined
@@ -74,15 +89,16 @@ TEST_CASE("the cosine with the others' sum, by its definition") {
     }
 }
 
-TEST_CASE("closed forms") {
+TEST_CASE_TEMPLATE("closed forms", Route, Pairs, Sum) {
   // Orthonormal: the others never point where a client does.
-  CHECK(cosines_of({{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, {1, 1, 1}) == Values{0, 0, 0});
-  CHECK(distance(cosines_of({{3, 4}, {6, 8}, {-3, -4}}, {1, 1, 1}), {0, 0, -1}) == 0);
-  CHECK(distance(cosines_of({{1, 0}, {0, 1}, {1, 1}}, {1, 1, 0}), {0, 0, 1}) <
+  CHECK(cosines_of<Route>({{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, {1, 1, 1}) == Values{0, 0, 0});
+  CHECK(distance(cosines_of<Route>({{3, 4}, {6, 8}, {-3, -4}}, {1, 1, 1}), {0, 0, -1}) == 0);
+  CHECK(distance(cosines_of<Route>({{1, 0}, {0, 1}, {1, 1}}, {1, 1, 0}), {0, 0, 1}) <
         1e-15);  // a weight of 0 is judged, and does not judge
-  CHECK(distance(cosines_of({{2, 0}, {0, 5}, {1, 0}}, {1, 3, 4}), {4.0 / 5, 0, 1 / std::sqrt(10.0)}) < 1e-15);
-  CHECK(distance(cosines_of({{1, 2}, {1, 2}}, {1, 1}), {1, 1}) < 1e-15);
-  CHECK(distance(cosines_of({{1, 2}, {2, -1}}, {1, -1}), {0, 0}) < 1e-15);
+  CHECK(distance(cosines_of<Route>({{2, 0}, {0, 5}, {1, 0}}, {1, 3, 4}), {4.0 / 5, 0, 1 / std::sqrt(10.0)}) <
+        1e-15);
+  CHECK(distance(cosines_of<Route>({{1, 2}, {1, 2}}, {1, 1}), {1, 1}) < 1e-15);
+  CHECK(distance(cosines_of<Route>({{1, 2}, {2, -1}}, {1, -1}), {0, 0}) < 1e-15);
 }
 
 TEST_CASE("noise that nobody agrees with is near 0, though its psi is near 1 / sqrt(N)") {
@@ -99,7 +115,7 @@ TEST_CASE("noise that nobody agrees with is near 0, though its psi is near 1 / s
   }
 }
 
-TEST_CASE("a weight that outweighs all others leaves them their digits") {
+TEST_CASE_TEMPLATE("a weight that outweighs all others leaves them their digits", Route, Pairs, Sum) {
   CAPTURE(seed);
   random::Stream stream(seed, 2);
   std::vector<Values> updates;
@@ -107,50 +123,52 @@ TEST_CASE("a weight that outweighs all others leaves them their digits") {
   for (const double heavy : {1.0, 1e3, 1e8, 1e16, 1e160, 1e300}) {
     CAPTURE(heavy);
     const Values weights{0.1, 0.4, heavy, 0.3, 0.2};
-    const Values found = cosines_of(updates, weights);
+    const Values found = cosines_of<Route>(updates, weights);
     CHECK(distance(found, naive(updates, weights).first) < 1e-13);
   }
 }
 
-TEST_CASE("neither the updates' scale nor that of the weights matters, nor the order") {
+TEST_CASE_TEMPLATE("neither the updates' scale nor that of the weights matters, nor the order", Route, Pairs,
+                   Sum) {
   CAPTURE(seed);
   random::Stream stream(seed, 3);
   std::vector<Values> updates;
   for (int i = 0; i < 4; ++i) updates.push_back(tests::normals(stream, 300));
-  const Values weights{0.1, 0.4, 0.3, 0.2}, expected = cosines_of(updates, weights);
-  const Values reversed = cosines_of({updates.rbegin(), updates.rend()}, {0.2, 0.3, 0.4, 0.1});
+  const Values weights{0.1, 0.4, 0.3, 0.2}, expected = cosines_of<Route>(updates, weights);
+  const Values reversed = cosines_of<Route>({updates.rbegin(), updates.rend()}, {0.2, 0.3, 0.4, 0.1});
   CHECK(distance({reversed.rbegin(), reversed.rend()}, expected) < 1e-14);
   for (const double scale : {1e300, 1e-300}) {
     Values scaled = weights;
     for (double& weight : scaled) weight *= scale;
-    CHECK(distance(cosines_of(updates, scaled), expected) < 1e-14);
+    CHECK(distance(cosines_of<Route>(updates, scaled), expected) < 1e-14);
     std::vector<Values> longer = updates;
     for (double& value : longer[1]) value *= scale;
-    CHECK(distance(cosines_of(longer, weights), expected) < 1e-14);
+    CHECK(distance(cosines_of<Route>(longer, weights), expected) < 1e-14);
   }
 }
 
-TEST_CASE("one client, none, zero updates, others that cancel") {
-  CHECK(cosines_of({}, {}).empty());
-  CHECK(cosines_of({{3, 4}}, {1}) == Values{0});
-  CHECK(cosines_of({{0, 0}, {0, 0}}, {1, 1}) == Values{0, 0});
-  CHECK(cosines_of({{0, 0}, {3, 4}}, {1, 1}) == Values{0, 0});
-  CHECK(cosines_of({{0, 0}, {3, 4}, {3, 4}}, {5, 1, 1}) == Values{0, 1, 1});
-  CHECK(cosines_of({{3, 4}, {4, -3}}, {0, 0}) == Values{0, 0});
+TEST_CASE_TEMPLATE("one client, none, zero updates, others that cancel", Route, Pairs, Sum) {
+  CHECK(cosines_of<Route>({}, {}).empty());
+  CHECK(cosines_of<Route>({{3, 4}}, {1}) == Values{0});
+  CHECK(cosines_of<Route>({{0, 0}, {0, 0}}, {1, 1}) == Values{0, 0});
+  CHECK(cosines_of<Route>({{0, 0}, {3, 4}}, {1, 1}) == Values{0, 0});
+  CHECK(distance(cosines_of<Route>({{0, 0}, {3, 4}, {3, 4}}, {5, 1, 1}), {0, 1, 1}) < 1e-15);
+  CHECK(cosines_of<Route>({{3, 4}, {4, -3}}, {0, 0}) == Values{0, 0});
   // 0.1 is no multiple of a power of two: rounding leaves something of others that cancel.
   const Values x{0.1, 0.3, 0.7}, y{-0.3, 0.2, 0.9}, minus_x{-0.3, -0.9, -2.1};
-  const Values found = cosines_of({y, x, minus_x}, {0.7, 0.3, 0.3});
+  const Values found = cosines_of<Route>({y, x, minus_x}, {0.7, 0.3, 0.3});
   CHECK(found[0] == 0);
   CHECK(found[1] != 0);
   // An update against the mean of all that it outweighs itself.
-  CHECK(cosines_of({x, minus_x, minus_x, y}, {2, 0.5, 0.5, 0})[0] == doctest::Approx(-1).epsilon(1e-15));
+  CHECK(cosines_of<Route>({x, minus_x, minus_x, y}, {2, 0.5, 0.5, 0})[0] ==
+        doctest::Approx(-1).epsilon(1e-15));
 }
 
-TEST_CASE("misuse is an error") {
+TEST_CASE_TEMPLATE("misuse is an error", Route, Pairs, Sum) {
   CHECK(tests::complaint_of([] {
-          cosines_of({{1, 0}, {0, 1}}, {1});
+          cosines_of<Route>({{1, 0}, {0, 1}}, {1});
         }) == "leave_one_out_cosine: 1 weights for 2 updates");
   CHECK(tests::complaint_of([] {
-          cosines_of({{1, 0}, {0, 1}}, {1, std::nan("")});
+          cosines_of<Route>({{1, 0}, {0, 1}}, {1, std::nan("")});
         }) == "leave_one_out_cosine: weight 1 is nan");
 }

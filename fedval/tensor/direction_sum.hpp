@@ -1,0 +1,73 @@
+// The weighted sum of n vectors' directions, and how far each of them points along it, without their
+// products in pairs.
+//
+//   u_i = x_i / ||x_i||,   s = sum_j r_j u_j,   along_i = <u_i, s>,   square = ||s||^2
+//
+// A block of the sum is made of the vectors' entries there, and multiplied with them while they are near: one
+// pass, O(n D) where the Gram matrix takes O(n^2 D). In double whatever the scalar type; the same bits for
+// any number of threads. Entries of s carry errors near n 2^-53 sum |r_j u_j|, as sums by the Gram matrix do.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "fedval/tensor/norms.hpp"
+
+namespace fedval {
+
+/// So many vectors are compared in pairs: the Gram matrix of fewer costs no more than reading them does.
+inline constexpr std::size_t most_in_pairs = 256;
+
+/// Whether a Gram matrix is the way to compare these vectors: they are few, or lie on a device, which has no
+/// other.
+inline bool compared_in_pairs(std::span<const TensorView> tensors) {
+  return tensors.size() <= most_in_pairs || tensors[0].device() != nullptr;
+}
+
+/// How n vectors lie to the sum of their directions.
+struct DirectionSum {
+  std::vector<double> along;  ///< <u_i, s>; 0 for a zero vector
+  double square = 0;          ///< ||s||^2
+};
+
+/// Of vectors in host memory whose norms are known, with weights r_j; a zero vector adds nothing. O(n D)
+/// time, O(n) memory. Error when counts differ. Sums of weights beyond a double are infinite.
+inline DirectionSum direction_sum(std::span<const TensorView> tensors, const Norms& norms,
+                                  std::span<const double> weights) {
+  const std::size_t n = tensors.size(), size = n == 0 ? 0 : tensors[0].size();
+  if (norms.size() != n || weights.size() != n)
+    fail("direction_sum: ", norms.size(), " norms and ", weights.size(), " weights for ", n, " tensors");
+  std::vector<double> shares(n, 0.0);  // of 2^-exponent x_i in the sum
+  for (std::size_t i = 0; i < n; ++i)
+    if (norms.scaled_norm(i) > 0) shares[i] = weights[i] / norms.scaled_norm(i);
+  std::vector<double> sums = detail::reduce_slices(
+      size, n + 1, n * size,
+      [&](std::vector<double>& total, std::size_t begin, std::size_t end, std::size_t) {
+        std::array<double, detail::block_of_norms> block, sum;
+        for (; begin < end; begin += block.size()) {
+          const std::size_t count = std::min(block.size(), end - begin);
+          const std::span<double> entries(block.data(), count), whole(sum.data(), count);
+          sum.fill(0.0);
+          for (std::size_t i = 0; i < n; ++i) {
+            if (shares[i] == 0) continue;
+            detail::read_scaled(tensors[i], norms.exponent(i), begin, entries);
+            for (std::size_t k = 0; k < count; ++k) whole[k] += shares[i] * entries[k];
+          }
+          for (std::size_t i = 0; i < n; ++i) {
+            detail::read_scaled(tensors[i], norms.exponent(i), begin, entries);
+            total[i] += detail::block_dot(entries, whole);
+          }
+          total[n] += detail::block_dot(whole, whole);
+        }
+      });
+  const double square = sums.back();
+  sums.pop_back();
+  for (std::size_t i = 0; i < n; ++i)
+    if (norms.scaled_norm(i) > 0) sums[i] /= norms.scaled_norm(i);
+  return {std::move(sums), square};
+}
+
+}  // namespace fedval

@@ -1,0 +1,110 @@
+// Euclidean norms of n vectors, without their products in pairs: O(n D) where a Gram matrix takes O(n^2 D).
+//
+// One pass, in double whatever the scalar type, with the same bits for any number of threads. A vector whose
+// squared norm would overflow or lose digits is first scaled by a power of two, which changes no digit.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fedval/tensor/check.hpp"
+#include "fedval/tensor/gram.hpp"
+#include "fedval/tensor/slices.hpp"
+
+namespace fedval {
+
+/// Norms of n vectors, with a power of two set aside for each so that none overflows.
+class Norms {
+ public:
+  /// From ||2^-exponents[i] x_i||; sizes are not checked.
+  Norms(std::vector<double> scaled, std::vector<int> exponents)
+      : scaled_(std::move(scaled)), exponents_(std::move(exponents)) {}
+  /// Those that a Gram matrix holds. O(n).
+  explicit Norms(const Gram& gram) {
+    for (std::size_t i = 0; i < gram.size(); ++i) {
+      scaled_.push_back(gram.scaled_norm(i));
+      exponents_.push_back(gram.exponent(i));
+    }
+  }
+
+  /// Number of vectors, n.
+  std::size_t size() const { return scaled_.size(); }
+  /// ||x_i||; infinite or zero where that is beyond a double.
+  double norm(std::size_t i) const { return std::ldexp(scaled_[i], exponents_[i]); }
+  /// ||2^-exponent(i) x_i||, always within a double's range.
+  double scaled_norm(std::size_t i) const { return scaled_[i]; }
+  /// The power of two set aside for vector i; 0 unless its squared norm would leave the range.
+  int exponent(std::size_t i) const { return exponents_[i]; }
+
+ private:
+  std::vector<double> scaled_;
+  std::vector<int> exponents_;
+};
+
+namespace detail {
+
+/// Entries of a vector that lie in the nearest cache while they are worked on.
+inline constexpr std::size_t block_of_norms = 512;
+
+/// Entries [begin, begin + out.size()) of 2^-exponent x.
+inline void read_scaled(const TensorView& x, int exponent, std::size_t begin, std::span<double> out) {
+  x.read(begin, out);
+  if (exponent == 0) return;
+  for (double& value : out) value = std::ldexp(value, -exponent);
+}
+
+/// <a, b> of a block, in eight lanes, so that compilers vectorise it.
+inline double block_dot(std::span<const double> a, std::span<const double> b) {
+  std::array<double, 8> sums{};
+  std::size_t k = 0;
+  for (; k + 8 <= a.size(); k += 8)
+    for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += a[k + lane] * b[k + lane];
+  for (; k < a.size(); ++k) sums[k % 8] += a[k] * b[k];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+/// ||2^-exponents[i] x_i||^2 of vectors in host memory, all of one size.
+inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
+                                          std::span<const int> exponents) {
+  const std::size_t n = tensors.size(), size = n == 0 ? 0 : tensors[0].size();
+  return reduce_slices(size, n, n * size,
+                       [&](std::vector<double>& sum, std::size_t begin, std::size_t end, std::size_t) {
+                         std::array<double, block_of_norms> block;
+                         for (; begin < end; begin += block.size()) {
+                           const std::span<double> entries(block.data(), std::min(block.size(), end - begin));
+                           for (std::size_t i = 0; i < n; ++i) {
+                             read_scaled(tensors[i], exponents[i], begin, entries);
+                             sum[i] += block_dot(entries, entries);
+                           }
+                         }
+                       });
+}
+
+}  // namespace detail
+
+/// Norms of n tensors of equal size in host memory, each read as a flat row-major vector. O(n D) time, O(n)
+/// memory. Error when sizes differ, an entry is not finite or a tensor lies on a device; `names` (for
+/// messages) may be empty.
+inline Norms norms(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
+  if (const DeviceOperations* device = detail::common_device(tensors, names))
+    fail("norms: tensors lie on a device (", device->name, "), whose Gram matrix has them");
+  std::vector<int> exponents(tensors.size(), 0);
+  std::vector<double> squares = detail::scaled_squares(tensors, exponents);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (detail::safe_square(squares[i])) continue;
+    check_finite(tensors[i], detail::name_of(names, i));
+    const double largest = max_magnitude(tensors[i]);
+    if (largest == 0) continue;
+    exponents[i] = std::ilogb(largest);
+    squares[i] = detail::scaled_squares(tensors.subspan(i, 1), std::span(exponents).subspan(i, 1))[0];
+  }
+  for (double& square : squares) square = std::sqrt(square);
+  return {std::move(squares), std::move(exponents)};
+}
+
+}  // namespace fedval

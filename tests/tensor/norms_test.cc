@@ -1,0 +1,114 @@
+#include "fedval/tensor/norms.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "fedval/tensor/direction_sum.hpp"
+#include "fedval/tensor/std.hpp"
+#include "tests/support/complaint.hpp"
+#include "tests/support/oracle.hpp"
+#include "tests/support/threads.hpp"
+
+using namespace fedval;
+using tests::bits;
+using tests::complaint_of;
+using tests::Values;
+
+namespace {
+
+constexpr std::uint64_t seed = 2203;
+
+using Vectors = std::vector<Values>;
+
+std::vector<TensorView> views_of(const Vectors& vectors) { return {vectors.begin(), vectors.end()}; }
+
+/// Vectors of every scale that a double has, one of them zero.
+Vectors draw(random::Stream& stream, std::size_t size) {
+  Vectors vectors;
+  for (const double scale : {1.0, 1e300, 1e-300, 1e160, 1e-170, 0.0, 3.0})
+    vectors.push_back(tests::normals(stream, size, scale));
+  return vectors;
+}
+
+}  // namespace
+
+TEST_CASE("norms are right at every size and scale") {
+  CAPTURE(seed);
+  random::Stream stream(seed);
+  for (const std::size_t size : {0UL, 1UL, 7UL, 511UL, 512UL, 513UL, 70001UL}) {
+    CAPTURE(size);
+    const Vectors vectors = draw(stream, size);
+    const Norms found = norms(views_of(vectors));
+    REQUIRE(found.size() == vectors.size());
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      CAPTURE(i);
+      const long double length = tests::naive_norm(vectors[i]);
+      CHECK(std::abs(found.norm(i) - length) <= tests::sum_bound(size) * length);
+    }
+  }
+  CHECK(norms({}).size() == 0);
+}
+
+TEST_CASE("a sum of directions and its products are the definition's, whatever the vectors' scale") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 1);
+  for (const std::size_t size : {1UL, 8UL, 513UL, 70001UL}) {
+    CAPTURE(size);
+    const Vectors vectors = draw(stream, size);
+    Values weights;
+    for (std::size_t i = 0; i < vectors.size(); ++i) weights.push_back(stream.uniform(-1, 1));
+    std::vector<long double> sum(size, 0), lengths;
+    long double square = 0, scale = 0;
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      lengths.push_back(tests::naive_norm(vectors[i]));
+      scale += std::abs(weights[i]);
+      for (std::size_t k = 0; k < size && lengths[i] > 0; ++k)
+        sum[k] += weights[i] * vectors[i][k] / lengths[i];
+    }
+    for (const long double value : sum) square += value * value;
+    const DirectionSum found = direction_sum(views_of(vectors), norms(views_of(vectors)), weights);
+    // An entry of s is within n roundings of what was added, a norm within D, a product within D more.
+    const auto bound = static_cast<double>(scale) * (2 * tests::sum_bound(size) + tests::sum_bound(16));
+    CHECK(std::abs(found.square - square) <= 2 * static_cast<double>(scale) * bound);
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      long double along = 0;
+      for (std::size_t k = 0; k < size && lengths[i] > 0; ++k) along += sum[k] * (vectors[i][k] / lengths[i]);
+      CHECK(std::abs(found.along[i] - along) <= bound);
+    }
+  }
+}
+
+TEST_CASE("the bits are those of one thread") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 2);
+  const Vectors vectors = draw(stream, 200001);
+  const Values weights(vectors.size(), 0.3);
+  const auto found = [&](int threads) {
+    const tests::Threads scope(threads);
+    const Norms lengths = norms(views_of(vectors));
+    DirectionSum sum = direction_sum(views_of(vectors), lengths, weights);
+    sum.along.push_back(sum.square);
+    for (std::size_t i = 0; i < lengths.size(); ++i) sum.along.push_back(lengths.norm(i));
+    return bits(sum.along);
+  };
+  const auto expected = found(1);
+  CHECK(found(2) == expected);
+  CHECK(found(5) == expected);
+}
+
+TEST_CASE("misuse is an error that names the vector and the entry") {
+  const Values x{1, 2}, longer{1, 2, 3}, nan{1, std::nan("")},
+      infinite{1, -std::numeric_limits<double>::infinity()};
+  const std::vector<std::string> names{"client 3: update", "client 10: update"};
+  const auto complaint = [&](const Values& second) {
+    return complaint_of([&] { norms(std::vector<TensorView>{x, second}, names); });
+  };
+  CHECK(complaint(nan) == "client 10: update[1] is NaN");
+  CHECK(complaint(infinite) == "client 10: update[1] is -infinite");
+  CHECK(complaint(longer) ==
+        "client 10: update has 3 entries (shape [3]), client 3: update has 2 (shape [2])");
+  const std::vector<TensorView> two{x, x};
+  CHECK(complaint_of([&] { direction_sum(two, norms(two), Values{1}); }) ==
+        "direction_sum: 2 norms and 1 weights for 2 tensors");
+}
