@@ -10,6 +10,8 @@
 #include <cmath>
 #include <compare>
 #include <concepts>
+#include <cstddef>
+#include <iterator>
 #include <limits>
 #include <ostream>
 #include <span>
@@ -81,15 +83,25 @@ class Round {
   TensorView global_final_weight = {};  ///< the final linear layer's weight in it
 
   /// Error when the client is there already or `samples` is negative or not finite; the round stays as it
-  /// was.
+  /// was. O(log N) for clients that come in the order of their ids, O(N) for others.
   void add(ClientId id, ClientParts parts, double samples = 1) {
-    if (!(samples >= 0 && std::isfinite(samples)))
-      fail("client ", id, ": has ", samples, " samples, must be a finite number >= 0");
+    check_samples(id, samples);
     const auto place =
         std::lower_bound(clients_.begin(), clients_.end(), id,
                          [](const Client& client, const ClientId& other) { return client.id < other; });
-    if (place != clients_.end() && place->id == id) fail("client ", id, ": is in the round already");
+    if (place != clients_.end() && place->id == id) refuse_twice(id);
     clients_.insert(place, {std::move(id), std::move(parts), samples});
+  }
+  /// Many at once, in any order. O(n log n + N) for n of them. Errors as for one; the round stays as it was.
+  void add(std::vector<Client> many) {
+    for (const Client& client : many) check_samples(client.id, client.samples);
+    const auto earlier = [](const Client& a, const Client& b) { return a.id < b.id; };
+    std::sort(many.begin(), many.end(), earlier);
+    for (std::size_t i = 0; i < many.size(); ++i)
+      if (has(many[i].id) || (i > 0 && many[i].id == many[i - 1].id)) refuse_twice(many[i].id);
+    const auto before = static_cast<std::ptrdiff_t>(clients_.size());
+    clients_.insert(clients_.end(), std::move_iterator(many.begin()), std::move_iterator(many.end()));
+    std::inplace_merge(clients_.begin(), clients_.begin() + before, clients_.end(), earlier);
   }
 
   /// In the order of the ids.
@@ -122,6 +134,13 @@ class Round {
   }
 
  private:
+  static void check_samples(const ClientId& id, double samples) {
+    if (!(samples >= 0 && std::isfinite(samples)))
+      fail("client ", id, ": has ", samples, " samples, must be a finite number >= 0");
+  }
+  [[noreturn]] static void refuse_twice(const ClientId& id) {
+    fail("client ", id, ": is in the round already");
+  }
   static const ClientId& id_of(const Client& client) { return client.id; }
   static const ClientId& id_of(const ClientId& id) { return id; }
 

@@ -72,6 +72,42 @@ TEST_CASE("a client that is refused leaves the round as it was") {
   CHECK(round.size() == 2);
 }
 
+TEST_CASE(
+    "many clients added at once stand as if they had come one by one; who is refused takes all with him") {
+  constexpr std::uint64_t seed = 122;
+  CAPTURE(seed);
+  random::Stream stream(seed);
+  std::vector<std::string> names{"2", "3", "10", "20", "100", "a", "b"};
+  for (int i = 0; i < 50; ++i) {
+    stream.shuffle(std::span(names));
+    Round one_by_one, at_once;
+    std::vector<Round::Client> many;
+    const std::size_t first = stream.below(names.size() + 1);
+    for (std::size_t k = 0; k < names.size(); ++k) {
+      const auto samples = static_cast<double>(k);
+      one_by_one.add(names[k], {}, samples);
+      if (k < first) at_once.add(names[k], {}, samples);
+      if (k >= first) many.push_back({names[k], {}, samples});
+    }
+    at_once.add(many);
+    CHECK(ids(at_once) == ids(one_by_one));
+    for (std::size_t k = 0; k < names.size(); ++k)
+      CHECK(at_once.clients()[k].samples == one_by_one.clients()[k].samples);
+  }
+  Round round;
+  round.add(3, {});
+  CHECK(complaint_of([&] { round.add({{5, {}, 1}, {3, {}, 1}}); }) == "client 3: is in the round already");
+  CHECK(complaint_of([&] {
+          round.add({{5, {}, 1}, {4, {}, 1}, {5, {}, 2}});
+        }) == "client 5: is in the round already");
+  CHECK(complaint_of([&] {
+          round.add({{5, {}, 1}, {4, {}, -1}});
+        }) == "client 4: has -1 samples, must be a finite number >= 0");
+  CHECK(ids(round) == std::vector<std::string>{"3"});
+  round.add(std::vector<Round::Client>{});
+  CHECK(round.size() == 1);
+}
+
 TEST_CASE("a part that is absent is an error that names the client, the part and the score") {
   const Values update{1, 2};
   Round round;
