@@ -22,6 +22,7 @@ inline void check_finite(const TensorView& tensor, const std::string& name) {
              std::isnan(block[i]) ? "NaN"
              : block[i] > 0       ? "infinite"
                                   : "-infinite");
+    detail::release_behind({&tensor, 1}, begin + count, begin + count == tensor.size());
   }
 }
 
@@ -33,6 +34,7 @@ inline double max_magnitude(const TensorView& tensor) {
     const std::size_t count = std::min(block.size(), tensor.size() - begin);
     tensor.read(begin, {block.data(), count});
     for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(block[i]));
+    detail::release_behind({&tensor, 1}, begin + count, begin + count == tensor.size());
   }
   return largest;
 }

@@ -100,4 +100,26 @@ inline void MutableTensorView::write(std::size_t begin, std::span<const double> 
   });
 }
 
+namespace detail {
+
+/// Entries of each tensor that may stay in memory behind who reads a file in blocks.
+inline constexpr std::size_t entries_behind = std::size_t{1} << 14;
+
+/// Called by who reads tensors in blocks from the front: the entries before `end` are done with. Files'
+/// memory goes back now and then, and where a block is the `last`.
+inline void release_behind(std::span<const TensorView> tensors, std::size_t end, bool last) {
+  if (!last && end % entries_behind != 0) return;
+  const std::size_t begin = end - std::min(end, entries_behind);
+  for (const TensorView& tensor : tensors) {
+    std::size_t start = 0;
+    for (const Piece& piece : tensor.pieces()) {
+      if (piece.release != nullptr && start < end && start + piece.size > begin)
+        piece.release(piece, begin > start ? begin - start : 0, std::min(end - start, piece.size));
+      start += piece.size;
+    }
+  }
+}
+
+}  // namespace detail
+
 }  // namespace fedval

@@ -61,6 +61,7 @@ inline DirectionSum direction_sum(std::span<const TensorView> tensors, const Nor
             total[i] += detail::block_dot(entries, whole);
           }
           total[n] += detail::block_dot(whole, whole);
+          detail::release_behind(tensors, begin + count, begin + count == end);
         }
       });
   const double square = sums.back();

@@ -162,7 +162,14 @@ inline std::vector<double> panel_gram(std::span<const GramRow> rows, std::size_t
 inline std::vector<double> scaled_gram(std::span<const TensorView> tensors, std::span<const int> exponents) {
   std::vector<GramRow> rows;
   for (std::size_t i = 0; i < tensors.size(); ++i) rows.push_back({&tensors[i], 0, exponents[i]});
-  return panel_gram(rows, tensors[0].size());
+  const std::size_t length = tensors[0].size();
+  const auto add = [tensors, length, slice = Slices(length).end(0), blocks = RowBlocks(rows)](
+                       std::size_t begin, std::size_t count, double* gram, Panel& panel) mutable {
+    blocks(begin, count, gram, panel);
+    const std::size_t end = begin + count;
+    release_behind(tensors, end, end % slice == 0 || end == length);
+  };
+  return gram_of_blocks(rows.size(), length, add);
 }
 
 /// Whether a sum of squares kept all its digits: neither overflowed nor near the subnormal numbers.

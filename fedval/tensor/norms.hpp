@@ -72,17 +72,18 @@ inline double block_dot(std::span<const double> a, std::span<const double> b) {
 inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
                                           std::span<const int> exponents) {
   const std::size_t n = tensors.size(), size = n == 0 ? 0 : tensors[0].size();
-  return reduce_slices(size, n, n * size,
-                       [&](std::vector<double>& sum, std::size_t begin, std::size_t end, std::size_t) {
-                         std::array<double, block_of_norms> block;
-                         for (; begin < end; begin += block.size()) {
-                           const std::span<double> entries(block.data(), std::min(block.size(), end - begin));
-                           for (std::size_t i = 0; i < n; ++i) {
-                             read_scaled(tensors[i], exponents[i], begin, entries);
-                             sum[i] += block_dot(entries, entries);
-                           }
-                         }
-                       });
+  const auto add = [&](std::vector<double>& sum, std::size_t begin, std::size_t end, std::size_t) {
+    std::array<double, block_of_norms> block;
+    for (; begin < end; begin += block.size()) {
+      const std::span<double> entries(block.data(), std::min(block.size(), end - begin));
+      for (std::size_t i = 0; i < n; ++i) {
+        read_scaled(tensors[i], exponents[i], begin, entries);
+        sum[i] += block_dot(entries, entries);
+      }
+      release_behind(tensors, begin + entries.size(), begin + entries.size() == end);
+    }
+  };
+  return reduce_slices(size, n, n * size, add);
 }
 
 }  // namespace detail

@@ -59,6 +59,7 @@ inline void combine_scaled(std::span<const double> weights, std::span<const Tens
         for (std::size_t k = 0; k < count; ++k) sum[k] += weights[i] * term[k];
       }
       out.write(begin, {sum.data(), count});
+      release_behind(tensors, begin + count, begin + count == end);
     }
   });
 }

@@ -109,6 +109,9 @@ struct Piece {
   bool dense = true;                         ///< row-major without gaps
   const DeviceOperations* device = nullptr;  ///< set when no pointer can show the entries
   std::shared_ptr<const void> owner;         ///< keeps the tensor alive where its library counts references
+  /// Gives back the memory of entries [begin, end), which are there again when they are read; null where it
+  /// is not a file's.
+  void (*release)(const Piece& piece, std::size_t begin, std::size_t end) = nullptr;
 
   /// A piece over host memory, which the caller keeps alive; `strides` in entries. O(rank).
   static Piece host(void* data, ScalarType type, const Shape& shape, const Shape& strides) {
