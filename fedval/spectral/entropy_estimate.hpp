@@ -203,8 +203,9 @@ inline TensorView in_memory_order(const TensorView& matrix) {
 /// operations and one pass over W; 60 to 200 such products are usual. Memory is that of 8 max_steps
 /// vectors of min(C, d) doubles. The result says what was reached: `converged` is false and error() above the
 /// tolerance where max_probes or max_steps did not suffice. Zero matrices, single rows and columns have 0
-/// without error. A matrix on a device is copied to the host. Errors as for entropy, for Normaliser::log_rank
-/// and as for linalg::stochastic_trace.
+/// without error. A matrix on a device is copied to the host. A column-major matrix is read as its
+/// transpose, whose sums are in another order: the last bits may differ. Errors as for entropy, for
+/// Normaliser::log_rank and as for linalg::stochastic_trace.
 inline EntropyEstimate estimate_entropy(const TensorView& matrix, const EstimateOptions& options = {},
                                         const std::string& name = "matrix") {
   if (options.normaliser == Normaliser::log_rank)
