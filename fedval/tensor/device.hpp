@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -30,6 +31,10 @@ enum class Update : std::uint8_t {
 };
 
 struct RandomOperations;  // fedval/random/device.hpp
+
+/// Adds to `sum` what entries [begin, end) of vectors in host memory give.
+using AddEntries = std::function<void(std::span<const TensorView> vectors, std::size_t begin, std::size_t end,
+                                      std::vector<double>& sum)>;
 
 /// One table a backend. All views handed to it have this table as their device; sizes agree.
 struct DeviceOperations {
@@ -58,6 +63,10 @@ struct DeviceOperations {
   /// x updated from a (and b) in double, rounded once. Null where steps that need it are not offered.
   void (*update)(Update rule, double p, double q, std::span<const TensorView> inputs,
                  const MutableTensorView& x) = nullptr;
+  /// Sums of `width` doubles over all entries, slice by slice as on the host (slices.hpp), where hosts can
+  /// read the memory after all, each a part of it. Null where none can.
+  std::vector<double> (*sum_slices)(std::span<const TensorView> tensors, std::size_t width,
+                                    const AddEntries& add) = nullptr;
 };
 
 inline void TensorView::read(std::size_t begin, std::span<double> out) const {

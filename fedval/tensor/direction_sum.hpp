@@ -21,10 +21,10 @@ namespace fedval {
 /// So many vectors are compared in pairs: the Gram matrix of fewer costs no more than reading them does.
 inline constexpr std::size_t most_in_pairs = 256;
 
-/// Whether a Gram matrix is the way to compare these vectors: they are few, or lie on a device, which has no
+/// Whether a Gram matrix is the way to compare these vectors: they are few, or lie on a device that has no
 /// other.
 inline bool compared_in_pairs(std::span<const TensorView> tensors) {
-  return tensors.size() <= most_in_pairs || tensors[0].device() != nullptr;
+  return tensors.size() <= most_in_pairs || !detail::readable(tensors[0].device());
 }
 
 /// How n vectors lie to the sum of their directions.
@@ -33,37 +33,37 @@ struct DirectionSum {
   double square = 0;          ///< ||s||^2
 };
 
-/// Of vectors in host memory whose norms are known, with weights r_j; a zero vector adds nothing. O(n D)
-/// time, O(n) memory. Error when counts differ. Sums of weights beyond a double are infinite.
+/// Of vectors that hosts can read and whose norms are known, with weights r_j; a zero vector adds nothing.
+/// O(n D) time, O(n) memory. Error when counts differ. Sums of weights beyond a double are infinite.
 inline DirectionSum direction_sum(std::span<const TensorView> tensors, const Norms& norms,
                                   std::span<const double> weights) {
-  const std::size_t n = tensors.size(), size = n == 0 ? 0 : tensors[0].size();
+  const std::size_t n = tensors.size();
   if (norms.size() != n || weights.size() != n)
     fail("direction_sum: ", norms.size(), " norms and ", weights.size(), " weights for ", n, " tensors");
   std::vector<double> shares(n, 0.0);  // of 2^-exponent x_i in the sum
   for (std::size_t i = 0; i < n; ++i)
     if (norms.scaled_norm(i) > 0) shares[i] = weights[i] / norms.scaled_norm(i);
-  std::vector<double> sums = detail::reduce_slices(
-      size, n + 1, n * size,
-      [&](std::vector<double>& total, std::size_t begin, std::size_t end, std::size_t) {
-        std::array<double, detail::block_of_norms> block, sum;
-        for (; begin < end; begin += block.size()) {
-          const std::size_t count = std::min(block.size(), end - begin);
-          const std::span<double> entries(block.data(), count), whole(sum.data(), count);
-          sum.fill(0.0);
-          for (std::size_t i = 0; i < n; ++i) {
-            if (shares[i] == 0) continue;
-            detail::read_scaled(tensors[i], norms.exponent(i), begin, entries);
-            for (std::size_t k = 0; k < count; ++k) whole[k] += shares[i] * entries[k];
-          }
-          for (std::size_t i = 0; i < n; ++i) {
-            detail::read_scaled(tensors[i], norms.exponent(i), begin, entries);
-            total[i] += detail::block_dot(entries, whole);
-          }
-          total[n] += detail::block_dot(whole, whole);
-          detail::release_behind(tensors, begin + count, begin + count == end);
-        }
-      });
+  const auto add = [&](std::span<const TensorView> vectors, std::size_t begin, std::size_t end,
+                       std::vector<double>& total) {
+    std::array<double, detail::block_of_norms> block, sum;
+    for (; begin < end; begin += block.size()) {
+      const std::size_t count = std::min(block.size(), end - begin);
+      const std::span<double> entries(block.data(), count), whole(sum.data(), count);
+      sum.fill(0.0);
+      for (std::size_t i = 0; i < n; ++i) {
+        if (shares[i] == 0) continue;
+        detail::read_scaled(vectors[i], norms.exponent(i), begin, entries);
+        for (std::size_t k = 0; k < count; ++k) whole[k] += shares[i] * entries[k];
+      }
+      for (std::size_t i = 0; i < n; ++i) {
+        detail::read_scaled(vectors[i], norms.exponent(i), begin, entries);
+        total[i] += detail::block_dot(entries, whole);
+      }
+      total[n] += detail::block_dot(whole, whole);
+      detail::release_behind(vectors, begin + count, begin + count == end);
+    }
+  };
+  std::vector<double> sums = detail::sum_slices(tensors, n + 1, add);
   const double square = sums.back();
   sums.pop_back();
   for (std::size_t i = 0; i < n; ++i)

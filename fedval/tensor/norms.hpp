@@ -68,31 +68,51 @@ inline double block_dot(std::span<const double> a, std::span<const double> b) {
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
-/// ||2^-exponents[i] x_i||^2 of vectors in host memory, all of one size.
+/// Whether entries can be read by a host, this one or those that have a part of them each.
+inline bool readable(const DeviceOperations* device) {
+  return device == nullptr || device->sum_slices != nullptr;
+}
+
+/// Sums of `width` doubles over all entries of readable vectors of one size: add(vectors, begin, end, sum)
+/// for each slice, whose sums are added in the order of the slices.
+template <class Add>
+std::vector<double> sum_slices(std::span<const TensorView> tensors, std::size_t width, const Add& add) {
+  if (tensors.empty()) return std::vector<double>(width, 0.0);
+  if (const DeviceOperations* device = tensors[0].device()) return device->sum_slices(tensors, width, add);
+  const std::size_t size = tensors[0].size();
+  return reduce_slices(size, width, tensors.size() * size,
+                       [&](std::vector<double>& sum, std::size_t begin, std::size_t end, std::size_t) {
+                         add(tensors, begin, end, sum);
+                       });
+}
+
+/// ||2^-exponents[i] x_i||^2 of readable vectors, all of one size.
 inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
                                           std::span<const int> exponents) {
-  const std::size_t n = tensors.size(), size = n == 0 ? 0 : tensors[0].size();
-  const auto add = [&](std::vector<double>& sum, std::size_t begin, std::size_t end, std::size_t) {
+  const auto add = [&](std::span<const TensorView> vectors, std::size_t begin, std::size_t end,
+                       std::vector<double>& sum) {
     std::array<double, block_of_norms> block;
     for (; begin < end; begin += block.size()) {
       const std::span<double> entries(block.data(), std::min(block.size(), end - begin));
-      for (std::size_t i = 0; i < n; ++i) {
-        read_scaled(tensors[i], exponents[i], begin, entries);
+      for (std::size_t i = 0; i < vectors.size(); ++i) {
+        read_scaled(vectors[i], exponents[i], begin, entries);
         sum[i] += block_dot(entries, entries);
       }
-      release_behind(tensors, begin + entries.size(), begin + entries.size() == end);
+      release_behind(vectors, begin + entries.size(), begin + entries.size() == end);
     }
   };
-  return reduce_slices(size, n, n * size, add);
+  return sum_slices(tensors, tensors.size(), add);
 }
 
 }  // namespace detail
 
-/// Norms of n tensors of equal size in host memory, each read as a flat row-major vector. O(n D) time, O(n)
-/// memory. Error when sizes differ, an entry is not finite or a tensor lies on a device; `names` (for
-/// messages) may be empty.
+/// Norms of n tensors of equal size, each read as a flat row-major vector. O(n D) time, O(n) memory. Error
+/// when sizes differ, an entry is not finite or a tensor lies on a device that no host can read, and for
+/// vectors on one that hosts can whose squared norm a double cannot hold; `names` (for messages) may be
+/// empty.
 inline Norms norms(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
-  if (const DeviceOperations* device = detail::common_device(tensors, names))
+  const DeviceOperations* device = detail::common_device(tensors, names);
+  if (!detail::readable(device))
     fail("norms: tensors lie on a device (", device->name, "), whose Gram matrix has them");
   std::vector<int> exponents(tensors.size(), 0);
   std::vector<double> squares = detail::scaled_squares(tensors, exponents);
@@ -101,6 +121,8 @@ inline Norms norms(std::span<const TensorView> tensors, std::span<const std::str
     check_finite(tensors[i], detail::name_of(names, i));
     const double largest = max_magnitude(tensors[i]);
     if (largest == 0) continue;
+    if (device != nullptr)
+      fail("norms: a tensor on a device is too large or too small to be squared in double");
     exponents[i] = std::ilogb(largest);
     squares[i] = detail::scaled_squares(tensors.subspan(i, 1), std::span(exponents).subspan(i, 1))[0];
   }

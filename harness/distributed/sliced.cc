@@ -58,51 +58,55 @@ at::Tensor join_everywhere(const Body& body) {
   return whole;
 }
 
-/// Adds the products of one slice of this rank's to `sum`, as fedval::gram() adds those of a slice.
-void add_slice(std::span<const detail::GramRow> rows, std::size_t begin, std::size_t end,
-               std::vector<double>& sum) {
-  detail::Panel panel(rows.size());
-  detail::RowBlocks add(rows);
-  for (; begin < end; begin += detail::panel_width)
-    add(begin, std::min(detail::panel_width, end - begin), sum.data(), panel);
-}
-
-void gram(std::span<const TensorView> tensors, std::span<double> out) {
+std::vector<double> sum_slices(std::span<const TensorView> tensors, std::size_t width,
+                               const AddEntries& add) {
   const Body& body = body_of(tensors.front());
-  const std::size_t n = tensors.size(), size = tensors.front().size();
-  const auto first_entry = static_cast<std::size_t>(body.begin());
   const std::vector<TensorView> runs = own_runs(tensors);
-  std::vector<detail::GramRow> rows;
-  for (const TensorView& run : runs) rows.push_back({&run});
-
-  const detail::Slices slices(size);
+  const std::size_t length = runs.front().size(), first_entry = static_cast<std::size_t>(body.begin());
+  const detail::Slices slices(tensors.front().size());
   std::vector<std::pair<std::size_t, std::size_t>> own;  // this rank's slices, counted from its first entry
   for (std::size_t s = 0; s < slices.count(); ++s)
-    if (slices.begin(s) >= first_entry && slices.begin(s) < first_entry + runs.front().size())
+    if (slices.begin(s) >= first_entry && slices.begin(s) < first_entry + length)
       own.emplace_back(slices.begin(s) - first_entry, slices.end(s) - first_entry);
 
   // Slices side by side, and before the turn comes, as many as there is memory for; at least one a thread.
   constexpr std::size_t most_partial_sums = std::size_t{1} << 25;
-  const std::size_t work = n * n * runs.front().size();
+  const std::size_t work = width * length;
   const std::size_t together =
-      std::max<std::size_t>(static_cast<std::size_t>(detail::threads_for(work)), most_partial_sums / (n * n));
+      std::max<std::size_t>(static_cast<std::size_t>(detail::threads_for(work)), most_partial_sums / width);
   std::vector<std::vector<double>> partial;
   const auto sum_from = [&](std::size_t first) {
     partial.resize(std::min(together, own.size() - first));
     detail::for_each_index(partial.size(), work, [&](std::size_t k) {
-      partial[k].assign(n * n, 0.0);
-      add_slice(rows, own[first + k].first, own[first + k].second, partial[k]);
+      partial[k].assign(width, 0.0);
+      add(runs, own[first + k].first, own[first + k].second, partial[k]);
     });
   };
   sum_from(0);
-  std::ranges::fill(out, 0.0);
-  body.ranks->in_turn(out, [&] {
+  std::vector<double> total(width, 0.0);
+  body.ranks->in_turn(total, [&] {
     for (std::size_t first = 0; first < own.size(); first += together) {
       if (first > 0) sum_from(first);
       for (const std::vector<double>& sum : partial)
-        for (std::size_t i = 0; i < n * n; ++i) out[i] += sum[i];
+        for (std::size_t i = 0; i < width; ++i) total[i] += sum[i];
     }
   });
+  return total;
+}
+
+void gram(std::span<const TensorView> tensors, std::span<double> out) {
+  const std::size_t n = tensors.size();
+  // As fedval::gram() adds the products of a slice.
+  const auto add = [n](std::span<const TensorView> runs, std::size_t begin, std::size_t end,
+                       std::vector<double>& sum) {
+    std::vector<detail::GramRow> rows;
+    for (const TensorView& run : runs) rows.push_back({&run});
+    detail::Panel panel(n);
+    detail::RowBlocks blocks(rows);
+    for (; begin < end; begin += detail::panel_width)
+      blocks(begin, std::min(detail::panel_width, end - begin), sum.data(), panel);
+  };
+  std::ranges::copy(sum_slices(tensors, n * n, add), out.begin());
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j < i; ++j) out[j * n + i] = out[i * n + j];
 }
@@ -159,7 +163,8 @@ void write(const Piece& piece, std::size_t begin, std::span<const double> values
 }
 
 constexpr DeviceOperations operations{"the ranks", gram,  combine, top_k,   squared_singular_values,
-                                      read,        write, nullptr, nullptr, nullptr};
+                                      read,        write, nullptr, nullptr, nullptr,
+                                      sum_slices};
 
 }  // namespace
 

@@ -13,6 +13,7 @@
 
 #include "fedval/contribution/residual_weights.hpp"
 #include "fedval/random/fill.hpp"
+#include "fedval/tensor/direction_sum.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/top_k.hpp"
 #include "fedval/tensor/torch.hpp"
@@ -115,6 +116,12 @@ TEST_CASE("what is computed of vectors that lie cut over the ranks has the bits 
 
           std::vector<double> weights;
           for (std::size_t i = 0; i < n; ++i) weights.push_back(1.0 / static_cast<double>(i + 1));
+          const Norms lengths = norms(v.host), theirs = norms(v.views);
+          for (std::size_t i = 0; i < n; ++i)
+            demand(theirs.norm(i) == lengths.norm(i), where + "one of many norms");
+          const DirectionSum along = direction_sum(v.host, lengths, weights),
+                             cut = direction_sum(v.views, theirs, weights);
+          demand(cut.along == along.along && cut.square == along.square, where + "along a sum of directions");
           for (const double keep : {0.0, 0.5}) {
             const at::Tensor alone = drawn(seed, 99, size), all = alone.clone();
             combine(weights, v.host, keep, alone);
@@ -135,9 +142,9 @@ TEST_CASE("what is computed of vectors that lie cut over the ranks has the bits 
           }
           const std::vector<std::size_t> ks{0, 1, static_cast<std::size_t>((size + 1) / 2)};
           const std::vector<TopK> mine = top_k_thresholds(v.views[0], ks),
-                                  theirs = top_k_thresholds(v.host[0], ks);
+                                  expected_k = top_k_thresholds(v.host[0], ks);
           for (std::size_t i = 0; i < ks.size(); ++i)
-            demand(mine[i].threshold == theirs[i].threshold && mine[i].above == theirs[i].above,
+            demand(mine[i].threshold == expected_k[i].threshold && mine[i].above == expected_k[i].above,
                    where + "top k");
           const auto begin = static_cast<std::size_t>(size / 3);
           std::vector<double> part(static_cast<std::size_t>(size) - begin), whole(part.size());
@@ -145,6 +152,9 @@ TEST_CASE("what is computed of vectors that lie cut over the ranks has the bits 
           v.host[0].read(begin, whole);
           demand(part == whole, where + "entries");
         }
+      Vectors many(ranks, most_in_pairs + 1, 1500);  // no Gram matrix is made of so many
+      demand(!compared_in_pairs(many.views), "many vectors are not compared in pairs");
+      demand(norms(many.views).norm(3) == norms(many.host).norm(3), "a norm of many");
       Vectors v(ranks, 6, 3000);
       demand(residual_weights(v.views) == residual_weights(v.host), "residual weights");
     });
