@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "fedval/error.hpp"
+#include "fedval/tensor/direction_sum.hpp"
 #include "fedval/tensor/gram.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/cli/peak_memory.hpp"
@@ -44,9 +45,11 @@ bool is_one_of(const std::string& name, const std::array<std::string_view, n>& n
   return std::ranges::find(names, name) != names.end();
 }
 
-constexpr std::array<std::string_view, 10> by_gram{
-    "cgsv", "cgsv_exact",    "cgsv_euclidean",    "cgsv_authors_code", "leave_one_out_cosine",
-    "rffl", "gated_entropy", "consensus_entropy", "confirmed_entropy", "verified_entropy"};
+constexpr std::array<std::string_view, 7> by_gram{"cgsv_exact",      "cgsv_euclidean",    "rffl",
+                                                  "gated_entropy",   "consensus_entropy", "confirmed_entropy",
+                                                  "verified_entropy"};
+/// By a Gram matrix only where agents are few (fedval/tensor/direction_sum.hpp).
+constexpr std::array<std::string_view, 3> by_sums{"cgsv", "cgsv_authors_code", "leave_one_out_cosine"};
 constexpr std::array<std::string_view, 7> with_own_models{
     "cgsv", "cgsv_exact", "cgsv_euclidean", "cgsv_authors_code", "rffl", "cffl", "shapfed"};
 constexpr std::array<std::string_view, 1> with_joined_updates{"rffl"};
@@ -88,10 +91,14 @@ Scale scale_of(const Laboratory& laboratory) {
     phase.spread = !is_one_of(method, not_spread);
     phase.tests = examples * (evaluated + (phase.own_models ? scale.agents : 1)) +
                   (is_one_of(method, with_own_losses) ? phase.rounds * all_examples : 0);
-    phase.grams =
-        static_cast<double>(std::ranges::count_if(settings.scores.read,
-                                                  [](const auto& name) { return is_one_of(name, by_gram); }) +
-                            (is_one_of(method, by_gram) ? 1 : 0));
+    const auto count = [&](const auto& names) {
+      const auto is_one = [&](const std::string& name) { return is_one_of(name, names); };
+      return static_cast<double>(std::ranges::count_if(settings.scores.read, is_one) +
+                                 (is_one(method) ? 1 : 0));
+    };
+    const bool few = federation.agents().size() <= most_in_pairs;
+    phase.grams = count(by_gram) + (few ? count(by_sums) : 0);
+    phase.sums = few ? 0 : count(by_sums);
     scale.phases.push_back(phase);
   }
   return scale;
@@ -122,10 +129,10 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
   const double crowd = speeds.one_machine ? std::max(1.0, R * threads / speeds.cores) : 1;
   Needs needs{.memory = speeds.base};
   for (const Scale::Phase& phase : scale.phases) {
-    double floats = 0, matrices = 0;
+    double floats = 0, matrices = 0;  // entries of vectors; bytes of sums over entries
     if (phase.sends && ranks > 1) {
       floats = N * elsewhere * (run + F + S - D) + D * elsewhere + (phase.joins ? held * elsewhere * D : 0);
-      matrices = phase.grams * 8 * N * N;
+      matrices = 8 * (phase.grams * N * N + phase.sums * (2 * N + 1));
     }
     const double saved = phase.saves > 0 ? (phase.own_models ? 3 * N + 2 * held : 4) * S : 0;
     const double received =
@@ -134,7 +141,8 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
     needs.received += received;
 
     const double side_by_side = std::ceil((phase.spread ? held : N) / threads);  // an agent has one thread
-    const double products = phase.rounds * phase.grams * N * (N + 1) / 2 * run;
+    // A norm, a sum's entry and a product with the sum.
+    const double products = phase.rounds * (phase.grams * (N + 1) / 2 + phase.sums * 3) * N * run;
     needs.seconds += (phase.steps * speeds.step * side_by_side / N +
                       phase.tests * speeds.example / (R * threads) + products / speeds.products / threads) *
                      crowd;

@@ -41,6 +41,7 @@ struct Scale {
     bool own_models = false;  ///< agents keep models of their own
     bool joins = false;       ///< updates come back whole to where the agent is
     double grams = 0;         ///< Gram matrices a round
+    double sums = 0;          ///< norms and sums of directions in their place, where agents are many
     double saves = 0;         ///< checkpoints in all
   };
   std::vector<Phase> phases = {};

@@ -35,6 +35,11 @@ TEST_CASE("what rank 0 receives, entry by entry") {
   const double floats = 9 * (131072 / 4 + 1000) + 131072 * 3 / 4;
   CHECK(needs_of(averaging(), speeds, 4).received == doctest::Approx(3 * (4 * floats + 2 * 144 * 8)));
 
+  Scale many = averaging();
+  many.phases[0].sums = 2;  // of 12 norms, 12 products and a square
+  CHECK(needs_of(many, speeds, 4).received - needs_of(averaging(), speeds, 4).received ==
+        doctest::Approx(3 * 2 * 25 * 8.0));
+
   Scale own = averaging();
   own.phases[0].own_models = true;
   own.phases[0].saves = 3;  // 9 models come each time
