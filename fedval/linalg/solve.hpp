@@ -97,7 +97,7 @@ class Cholesky {
 };
 
 /// Cholesky factor of a symmetric matrix, of which only the lower triangle is read; none when it is not
-/// positive definite beyond rounding. O(n^3).
+/// positive definite beyond rounding, or not finite. O(n^3).
 template <class Scalar, std::size_t R, std::size_t C>
 requires(Agree<R, C>) std::optional<Cholesky<Scalar, detail::agreed<R, C>>> cholesky(
     const Matrix<Scalar, R, C>& a) {
@@ -119,7 +119,8 @@ requires(Agree<R, C>) std::optional<Cholesky<Scalar, detail::agreed<R, C>>> chol
   return Cholesky<Scalar, detail::agreed<R, C>>(std::move(upper));
 }
 
-/// A^-1 B for a square A; none when A is singular to rounding. O(n^2 (n + columns)).
+/// A^-1 B for a square A; none when A is singular to rounding or not finite. O(n^2 (n + columns)). Subnormal
+/// entries have few digits, and so has their solution; a B that is not finite has none that is.
 template <class Scalar, std::size_t R, std::size_t C, std::size_t R2, std::size_t C2>
 requires(Agree<R, C>&& Agree<C, R2>) std::optional<Matrix<Scalar, R2, C2>> solve(Matrix<Scalar, R, C> a,
                                                                                  Matrix<Scalar, R2, C2> b) {
