@@ -1,0 +1,221 @@
+// A NaN or an infinity at any place of any input is refused by an error that names the place; outputs and
+// states stay as they were: tensors, matrices, spectra and samples.
+#include <array>
+#include <memory>
+
+#include "fedval/linalg/lanczos_quadrature.hpp"
+#include "fedval/linalg/simplex.hpp"
+#include "fedval/reward/gradient_reward.hpp"
+#include "fedval/spectral/effective_rank.hpp"
+#include "fedval/spectral/entropy_estimate.hpp"
+#include "fedval/spectral/spectrum_stream.hpp"
+#include "fedval/statistics/confidence_sequence.hpp"
+#include "fedval/statistics/correlation.hpp"
+#include "fedval/statistics/running_moments.hpp"
+#include "fedval/tensor/gram_stream.hpp"
+#include "fedval/tensor/operations.hpp"
+#include "tests/numbers/planting.hpp"
+
+using namespace fedval;
+using tests::at;
+using tests::Attempt;
+using tests::counted;
+using tests::in_rows_of;
+using tests::Reader;
+using tests::Values;
+
+namespace {
+
+constexpr std::uint64_t seed = 4503;
+
+using Inputs = std::span<const Values>;
+
+TensorView matrix_of(const Values& entries, std::size_t rows) {
+  const Shape shape{static_cast<std::int64_t>(rows), static_cast<std::int64_t>(entries.size() / rows)};
+  return {shape,
+          {Piece::host(const_cast<double*>(entries.data()), ScalarType::float64, shape,
+                       shape.row_major_strides())}};
+}
+
+/// An attempt that keeps nothing.
+template <class Read>
+Attempt reads(Read&& read) {
+  return {std::forward<Read>(read)};
+}
+
+/// A share of one for each entry, as spectra are.
+Values shares(random::Stream& stream, std::size_t count) {
+  Values p(count);
+  double sum = 0;
+  for (double& value : p) sum += value = 1 + stream.uniform();
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+std::vector<Reader> tensor_readers(random::Stream& stream) {
+  const std::size_t n = 1 + stream.below(3000);
+  const Values vector = tests::normals(stream, n), other = tests::normals(stream, n);
+  return {
+      {"norm", {{vector, at("tensor 0")}}, [](Inputs x) { return reads([=] { norm(x[0]); }); }},
+      {"gram",
+       {{vector, at("client 4: u")}, {other, at("client 7: u")}},
+       [](Inputs x) {
+         return reads([=] {
+           gram(std::vector<TensorView>{x[0], x[1]}, std::vector<std::string>{"client 4: u", "client 7: u"});
+         });
+       }},
+      {"Gram stream",
+       {{vector, [n](std::size_t i) { return at("tensor 1")(n + i); }}},
+       [=](Inputs x) {
+         const auto sums = std::make_shared<GramStream>(2, 2 * n);
+         sums->add(std::vector<TensorView>{other, vector});
+         return Attempt{[=] {
+                          sums->add(std::vector<TensorView>{other, x[0]});
+                        },
+                        [=] { return Values{static_cast<double>(sums->seen())}; }};
+       }},
+      {"top-k",
+       {{vector, at("top-k: tensor")}},
+       [](Inputs x) {
+         const auto out = std::make_shared<Values>(x[0].size(), 7.0);
+         return Attempt{[=] { reward::sparsify(x[0], top_k_threshold(x[0], x[0].size() / 2), *out); },
+                        [=] { return *out; }};
+       }},
+      {"rewards", {{vector, at("reward: aggregate")}, {{0.2, 0.3, 0.5}, at("r")}}, [](Inputs x) {
+         return reads([=] { reward::gradient_rewards(x[0], x[1]); });
+       }}};
+}
+
+std::vector<Reader> matrix_readers(random::Stream& stream) {
+  const std::size_t rows = 1 + stream.below(6), columns = rows + stream.below(300);
+  const tests::Named w{tests::normals(stream, rows * columns), in_rows_of(columns, "W")};
+  const tests::Named entries{w.values, in_rows_of(columns, "entry ")};
+  // Of a symmetric matrix only the lower triangle is read: here its first column.
+  const tests::Named column{tests::normals(stream, rows),
+                            [](std::size_t i) { return in_rows_of(1, "entry ")(i); }};
+  const auto below = w;
+  tests::Named later = w;
+  later.place = [=](std::size_t i) { return in_rows_of(columns, "W")(rows * columns + i); };
+  std::vector<Reader> all{
+      {"eigenvalues",
+       {column},
+       [=](Inputs x) {
+         return reads([=] {
+           Values a(rows * rows, 0.0);
+           for (std::size_t i = 0; i < rows; ++i) a[i * rows] = x[0][i];
+           linalg::symmetric_eigenvalues(a, rows);
+         });
+       }},
+      {"singular values",
+       {entries},
+       [=](Inputs x) { return reads([=] { linalg::singular_values(x[0], rows, columns); }); }},
+      {"left singular",
+       {entries},
+       [=](Inputs x) { return reads([=] { linalg::left_singular(x[0], rows, columns); }); }},
+      {"Renyi 2",
+       {w},
+       [=](Inputs x) { return reads([=] { spectral::renyi2_entropy(matrix_of(x[0], rows), "W"); }); }},
+      {"estimate",
+       {w},
+       [=](Inputs x) { return reads([=] { spectral::estimate_entropy(matrix_of(x[0], rows), {}, "W"); }); }},
+      {"spectrum stream", {later}, [=](Inputs x) {
+         const auto sum =
+             std::make_shared<spectral::SpectrumStream>(spectral::SpectrumStream::of_rows(columns));
+         sum->add_rows(matrix_of(below.values, rows));
+         return Attempt{[=] { sum->add_rows(matrix_of(x[0], rows), "W"); }, [=] { return sum->spectrum(); }};
+       }}};
+  for (const auto route : {spectral::Route::gram, spectral::Route::svd})
+    all.push_back({"spectrum", {w}, [=](Inputs x) {
+                     return reads([=] { spectral::spectrum(matrix_of(x[0], rows), route, "W"); });
+                   }});
+  return all;
+}
+
+std::vector<Reader> spectrum_readers(random::Stream& stream) {
+  const std::size_t n = 1 + stream.below(9);
+  const tests::Named p{shares(stream, n), at("spectrum")};
+  const auto reader = [&](const char* name, double (*f)(std::span<const double>)) {
+    return Reader{name, {p}, [=](Inputs x) { return reads([=] { f(x[0]); }); }};
+  };
+  return {reader("von Neumann", [](auto q) { return spectral::von_neumann_entropy(q); }),
+          reader("min", spectral::min_entropy),
+          reader("Renyi", [](auto q) { return spectral::renyi_entropy(q, 2); }),
+          reader("effective rank", spectral::effective_rank),
+          reader("Roy and Vetterli", spectral::roy_vetterli_rank),
+          reader("RankMe", [](auto q) { return spectral::rankme(q); }),
+          reader("participation", spectral::participation_ratio),
+          reader("stable rank", spectral::stable_rank),
+          {"Vendi", {{{1, 0.5, 0.5, 1}, in_rows_of(2, "K")}}, [](Inputs x) {
+             return reads([=] { spectral::vendi_score(matrix_of(x[0], 2), 1, "K"); });
+           }}};
+}
+
+/// A diagonal matrix for Lanczos.
+struct Diagonal {
+  Values entries;
+  std::size_t size() const { return entries.size(); }
+  void apply(std::span<const double> in, std::span<double> out) const {
+    for (std::size_t k = 0; k < in.size(); ++k) out[k] = entries[k / linalg::block_width] * in[k];
+  }
+};
+
+std::vector<Reader> sample_readers(random::Stream& stream) {
+  constexpr std::size_t width = linalg::block_width;
+  const std::size_t n = 2 + stream.below(20);
+  const Values x = shares(stream, n), y = tests::normals(stream, n);
+  const auto rule = [](auto f) { return [=](Inputs in) { return reads([=] { f(in[0], in[1]); }); }; };
+  return {
+      {"Pearson", {{x, counted("pair")}, {y, counted("pair")}}, rule(statistics::pearson)},
+      {"Spearman", {{x, counted("pair")}, {y, counted("pair")}}, rule(statistics::spearman)},
+      {"Kendall", {{x, counted("pair")}, {y, counted("pair")}}, rule(statistics::kendall)},
+      {"Gauss",
+       {{y, counted("diagonal entry")}, {x, counted("off-diagonal entry")}},
+       [](Inputs in) {
+         return reads([=] {
+           linalg::gauss_rule(in[0], Values{in[1]});
+           linalg::radau_rule(in[0], in[1], -9);
+         });
+       }},
+      {"moments",
+       {{y, counted("draw")}},
+       [=](Inputs in) {
+         const auto moments = std::make_shared<statistics::RunningMoments>();
+         return Attempt{[=] {
+           for (const double value : in[0]) moments->add(value);
+         }};
+       }},
+      {"simplex",
+       {{y, counted("entry")}},
+       [](Inputs in) {
+         const auto point = std::make_shared<Values>(in[0]);
+         return Attempt{[=] { linalg::project_onto_simplex(*point); }, [=] { return *point; }};
+       }},
+      {"Lanczos",
+       {{Values(n * width, 1.0), in_rows_of(width, "start")}, {x, [](std::size_t) { return "product 1"; }}},
+       [](Inputs in) {
+         return reads(
+             [=] { linalg::lanczos_quadrature(Diagonal{in[1]}, in[0], [](double v) { return v; }); });
+       }}};
+}
+
+template <class Readers>
+void check_trials(std::uint64_t trials, std::uint64_t kind, Readers&& readers) {
+  CAPTURE(seed);
+  for (std::uint64_t trial = 0; trial < trials; ++trial) {
+    CAPTURE(trial);
+    random::Stream stream(seed + kind, trial);
+    for (const Reader& reader : readers(stream)) tests::check_refusals(reader, stream);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("what is not finite is named: tensors") { check_trials(12, 0, tensor_readers); }
+
+TEST_CASE("what is not finite is named: matrices") { check_trials(12, 1, matrix_readers); }
+
+TEST_CASE("what is not finite is named: spectra") { check_trials(12, 2, spectrum_readers); }
+
+TEST_CASE("what is not finite is named: samples, quadrature, projection") {
+  check_trials(12, 3, sample_readers);
+}

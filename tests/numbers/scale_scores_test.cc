@@ -1,0 +1,284 @@
+// A power of two changes no digit of what games, rewards, filters, estimators and black boxes lead to.
+#include "fedval/black_box/losses.hpp"
+#include "fedval/kalman/information_filter.hpp"
+#include "fedval/kalman/rank_adaptive_fusion.hpp"
+#include "fedval/reward/quota.hpp"
+#include "fedval/shapley/cosine_shapley.hpp"
+#include "fedval/shapley/euclidean_gradient.hpp"
+#include "fedval/shapley/leave_one_out_cosine.hpp"
+#include "fedval/shapley/psi_bound.hpp"
+#include "fedval/tensor/std.hpp"
+#include "fedval/zeroth_order/gradient.hpp"
+#include "fedval/zeroth_order/smoothing.hpp"
+#include "fedval/zeroth_order/step.hpp"
+#include "tests/numbers/scaling.hpp"
+#include "tests/shapley/games.hpp"
+
+using namespace fedval;
+using tests::Graded;
+using tests::Homogeneous;
+using tests::plain;
+using tests::Values;
+
+namespace {
+
+constexpr std::uint64_t seed = 4502;
+
+using Inputs = std::span<const Values>;
+using Results = std::vector<Graded>;
+
+void check(const std::vector<Homogeneous>& algorithms, random::Stream& stream) {
+  for (const Homogeneous& algorithm : algorithms) tests::check_homogeneous(algorithm, stream);
+}
+
+/// Rows of `length` entries each.
+Gram gram_of(const Values& entries, std::size_t length) {
+  std::vector<TensorView> rows;
+  for (std::size_t i = 0; i < entries.size(); i += length)
+    rows.push_back(std::span<const double>(entries).subspan(i, length));
+  return gram(rows);
+}
+
+Values values_of(const linalg::Matrix<double>& m) { return {m.values().begin(), m.values().end()}; }
+
+std::vector<Homogeneous> update_algorithms(random::Stream& stream) {
+  const std::size_t n = 2 + stream.below(6), d = 1 + stream.below(12);
+  const Graded updates{plain(stream, n * d), 1}, weights{plain(stream, n), 1};
+  const auto all = [=](Inputs x) -> Results {
+    const Gram g = gram_of(x[0], d);
+    Results results{{shapley::cosine_gradient(g, x[1]), 0}, {shapley::leave_one_out_cosine(g, x[1]), 0}};
+    for (const auto similarity : {shapley::Similarity::cosine, shapley::Similarity::euclidean}) {
+      const auto found = shapley::cosine_shapley(g, x[1], {.similarity = similarity, .psi = true});
+      for (const auto& player : found.players) results.push_back({{player.value}, 0});
+      results.push_back({found.psi, 0});
+      results.push_back({shapley::exact(shapley::GradientGame(g, x[1], similarity), n), 0});
+    }
+    const shapley::PsiBound bound = shapley::psi_bound(g);
+    for (const Values& part : {bound.psi, bound.scale, bound.remainder, bound.bound})
+      results.push_back({part, 0});
+    const shapley::PsiEigenvalueBound eigen = shapley::psi_eigenvalue_bound(g);
+    results.push_back({eigen.least_scale, 0});
+    return results;
+  };
+  return {{"updates", {updates, {weights.values, 0}}, all},
+          {"weights", {{updates.values, 0}, weights}, all},
+          {"Euclidean psi", {updates}, [=](Inputs x) -> Results {
+             return {{shapley::euclidean_gradient(gram_of(x[0], d), weights.values), 0}};
+           }}};
+}
+
+std::vector<Homogeneous> game_algorithms(random::Stream& stream) {
+  const std::size_t n = 4 + stream.below(3);
+  const Graded table{plain(stream, std::size_t{1} << n), 1};
+  std::vector<Homogeneous> all{{"exact", {table}, [n](Inputs x) -> Results {
+                                  const shapley::TableGame game(x[0]);
+                                  return {{shapley::exact(game, n), 1},
+                                          {shapley::leave_one_out(game, n), 1},
+                                          {shapley::semivalue(game, shapley::beta_weights(n, 4, 1)), 1}};
+                                }}};
+  tests::for_each_design([&](const auto& design, const std::string& label) {
+    if (label == "truncated") return;  // its tolerance is in the utility's units
+    // Squares, of a pilot's spread and of errors, must be within a double's range.
+    all.push_back({label,
+                   {table},
+                   [=](Inputs x) -> Results {
+                     shapley::Sampler sampler(design, n, {});
+                     const auto found = sampler.run(shapley::TableGame(x[0]),
+                                                    shapley::units(2 * tests::settled(design, n) + 9));
+                     Results results{{found.values(), 1}};
+                     for (const auto& player : found.players)
+                       if (std::isfinite(player.low))
+                         results.push_back({{player.standard_error, player.low, player.high}, 1});
+                     return results;
+                   },
+                   450});
+  });
+  return all;
+}
+
+std::vector<Homogeneous> reward_algorithms(random::Stream& stream) {
+  const std::size_t n = 1 + stream.below(8);
+  const Graded r{plain(stream, n), 1}, psi{plain(stream, n), 1},
+      sizes{tests::magnitudes(plain(stream, n)), 1};
+  return {{"importance",
+           {r, psi},
+           [](Inputs x) -> Results {
+             return {{reward::smooth_importance(x[0], x[1], 0.95), 1},
+                     {reward::update_importance(x[0], x[1], 0.95).values, 0}};
+           }},
+          {"reward ratios",
+           {r, {{1.3}, -1}},
+           [](Inputs x) -> Results {
+             return {{reward::reward_ratios(x[0], x[1][0]), 0}, {reward::reward_ratios(x[0], 0), 0}};
+           }},
+          {"ensemble", {sizes}, [](Inputs x) -> Results {
+             const auto weights = black_box::EnsembleWeights::by_size(x[0]);
+             Values found;
+             for (std::size_t k = 0; k < x[0].size(); ++k) found.push_back(weights(k, 0));
+             return {{found, 0}};
+           }}};
+}
+
+std::vector<Homogeneous> filter_algorithms(random::Stream& stream) {
+  using linalg::Matrix;
+  const std::size_t n = 1 + stream.below(4), m = 1 + stream.below(3);
+  const auto positive = [&](std::size_t size) {
+    Values entries = plain(stream, size * size);
+    for (std::size_t i = 0; i < size; ++i)
+      for (std::size_t j = 0; j < i; ++j) entries[i * size + j] = entries[j * size + i];
+    for (std::size_t i = 0; i < size; ++i) entries[i * size + i] = 3 * static_cast<double>(size);
+    return entries;
+  };
+  const Graded x{plain(stream, n), 1}, P{positive(n), 2}, Q{positive(n), 2}, z{plain(stream, m), 1},
+      R{positive(m), 2};
+  const Values F = positive(n), H = plain(stream, m * n);
+  const auto vector = [](const Values& v) { return linalg::Vector<double>(v.size(), 1, v); };
+  const auto covariance = [=](Inputs in) -> Results {
+    kalman::Filter<double> filter(vector(in[0]), Matrix<double>(n, n, in[1]));
+    filter.predict(Matrix<double>(n, n, F), Matrix<double>(n, n, in[2]));
+    const auto update = filter.update(vector(in[3]), Matrix<double>(m, n, H), Matrix<double>(m, m, in[4]));
+    return {{values_of(filter.state()), 1},
+            {values_of(filter.covariance()), 2},
+            {values_of(update.gain), 0},
+            {{update.nis}, 0},
+            {values_of(update.innovation), 1}};
+  };
+  const auto information = [=](Inputs in) -> Results {
+    kalman::InformationFilter<double> filter(n);
+    filter.update(vector(in[0]), linalg::identity<double>(n), Matrix<double>(n, n, in[1]));
+    filter.predict(Matrix<double>(n, n, F), Matrix<double>(n, n, in[2]));
+    filter.update(vector(in[3]), Matrix<double>(m, n, H), Matrix<double>(m, m, in[4]));
+    return {{values_of(filter.information()), -2},
+            {values_of(filter.information_vector()), -1},
+            {values_of(filter.state()), 1}};
+  };
+  const std::size_t clients = 2 + stream.below(5);
+  const Graded first{tests::magnitudes(plain(stream, clients)), 1},
+      second{tests::magnitudes(plain(stream, clients)), 1};
+  return {{"Kalman filter", {x, P, Q, z, R}, covariance, 240},
+          {"information filter", {x, P, Q, z, R}, information, 240},
+          {"fusion", {first, second}, [=](Inputs in) -> Results {
+             kalman::RankAdaptiveFusion<2> fusion;
+             std::vector<kalman::Track> tracks(clients, {1 / static_cast<double>(clients), 1});
+             std::vector<kalman::Track*> present;
+             for (kalman::Track& track : tracks) present.push_back(&track);
+             Values states;
+             for (int round = 0; round < 3; ++round) {
+               fusion.round(present, {}, {in[0], in[round % 2]});
+               for (const kalman::Track& track : tracks) states.push_back(track.x);
+             }
+             return {{states, 0}};
+           }}};
+}
+
+/// What a step makes of zeros in four gradients.
+template <class Step>
+Values moved(Step step, const Values& gradients) {
+  Values x(gradients.size() / 4);
+  for (std::size_t k = 0; k < 4; ++k) step.apply(x, std::span(gradients).subspan(k * x.size(), x.size()));
+  return x;
+}
+
+std::vector<Homogeneous> zeroth_order_algorithms(random::Stream& stream) {
+  using namespace zeroth_order;
+  const std::size_t n = 1 + stream.below(6);
+  const Values point = plain(stream, n);
+  const Graded one{{1}, 1}, gradients{plain(stream, 4 * n), 1};
+  const auto bowl = [](double unit, double scale) {
+    return [=](const Values& x) {
+      double sum = 0;
+      for (const double value : x) sum += std::sin(value / unit) + value / unit * (value / unit);
+      return scale * sum;
+    };
+  };
+  std::vector<Homogeneous> all{
+      {"steps",
+       {gradients},
+       [](Inputs x) -> Results {
+         return {{moved(Sgd({.rate = 0.25, .momentum = 0.5}), x[0]), 1}, {moved(Sign(0.5), x[0]), 0}};
+       }},
+      {"adaptive steps",
+       {gradients, {{1e-3}, 1}},
+       [](Inputs x) -> Results {
+         return {{moved(AdaMm(), x[0]), 0}, {moved(Adam({.epsilon = x[1][0]}), x[0]), 0}};
+       },
+       480},
+      {"smoothing", {one}, [=](Inputs x) -> Results {
+         const Smoothing found = choose_smoothing(bowl(1, x[0][0]), point, {.directions = sphere(3)});
+         const Smoothing by_forward = choose_smoothing(bowl(1, x[0][0]), point, {.difference = forward});
+         return {{{found.radius, by_forward.radius}, 0}, {{found.noise, by_forward.noise}, 1}};
+       }}};
+  for (const Difference& difference : {forward, central, five_point, leave_one_out, residual})
+    for (const Combination combination : {Combination::plain, Combination::least_squares}) {
+      const GradientOptions options{
+          .directions = gaussian(4), .difference = difference, .combination = combination};
+      const auto ask = [=](double unit, double scale) -> Results {
+        GradientOptions asked = options;
+        asked.smoothing = unit / 64;
+        const auto found = gradient(bowl(unit, scale), tests::times(point, std::ilogb(unit)), asked);
+        return {{found.gradient, 1}, {found.slopes, 1}};
+      };
+      all.push_back({difference.name + " of f", {one}, [=](Inputs x) { return ask(1, x[0][0]); }});
+      all.push_back({difference.name + " at x", {{{1}, -1}}, [=](Inputs x) { return ask(x[0][0], 1); }});
+    }
+  return all;
+}
+
+std::vector<Homogeneous> black_box_algorithms(random::Stream& stream) {
+  using black_box::Logits;
+  const std::size_t batch = 1 + stream.below(5), classes = 1 + stream.below(6), d = 1 + stream.below(7);
+  const Graded a{plain(stream, batch * classes), 1}, b{plain(stream, batch * classes), 1};
+  const auto logits = [=](const Values& v) { return Logits(batch, classes, v); };
+  return {{"losses",
+           {a, b, {{1.7}, 1}},
+           [=](Inputs x) -> Results {
+             const auto two = black_box::adversarial(logits(x[0]), logits(x[1]), x[2][0]);
+             const auto one = black_box::distillation(logits(x[0]), logits(x[1]), x[2][0]);
+             return {{values_of(black_box::log_softmax(logits(x[0]), x[2][0])), 0},
+                     {{two.value}, 0},
+                     {values_of(two.ensemble), -1},
+                     {values_of(two.global), -1},
+                     {{one.value}, 2},
+                     {values_of(one.gradient), 1}};
+           }},
+          {"diversity",
+           {{plain(stream, batch * d), 1}, {plain(stream, batch * d), -1}},
+           [=](Inputs x) -> Results {
+             const auto rows = [=](const Values& v) {
+               std::vector<Values> result;
+               for (std::size_t i = 0; i < batch; ++i)
+                 result.emplace_back(v.begin() + static_cast<std::ptrdiff_t>(i * d),
+                                     v.begin() + static_cast<std::ptrdiff_t>((i + 1) * d));
+               return result;
+             };
+             const black_box::Diversity diversity(rows(x[0]), rows(x[1]));
+             Values gradient(batch * d);
+             diversity.add_gradient(1, 0, gradient);
+             return {{{diversity.value()}, 0}, {gradient, -1}};
+           },
+           500}};
+}
+
+template <class Algorithms>
+void check_trials(std::uint64_t trials, std::uint64_t kind, Algorithms&& algorithms) {
+  CAPTURE(seed);
+  for (std::uint64_t trial = 0; trial < trials; ++trial) {
+    CAPTURE(trial);
+    random::Stream stream(seed + kind, trial);
+    check(algorithms(stream), stream);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("values of updates: a power of two changes no digit") { check_trials(20, 0, update_algorithms); }
+
+TEST_CASE("values of games: a power of two changes no digit") { check_trials(6, 1, game_algorithms); }
+
+TEST_CASE("rewards: a power of two changes no digit") { check_trials(40, 2, reward_algorithms); }
+
+TEST_CASE("filters: a power of two changes no digit") { check_trials(30, 3, filter_algorithms); }
+
+TEST_CASE("zeroth order: a power of two changes no digit") { check_trials(10, 4, zeroth_order_algorithms); }
+
+TEST_CASE("black boxes: a power of two changes no digit") { check_trials(40, 5, black_box_algorithms); }
