@@ -62,13 +62,19 @@ struct LanczosOptions {
 
 namespace detail {
 
-typedef double BlockRow __attribute__((vector_size(block_width * sizeof(double)), aligned(8), may_alias));
+using BlockRow [[gnu::vector_size(block_width * sizeof(double))]] = double;
 
-inline const BlockRow& block_row(const double* block, std::size_t row) {
-  return *reinterpret_cast<const BlockRow*>(block + row * block_width);
+/// A row where doubles lie. A struct, because clang forgets the alignment of a vector's alias in a reference
+/// and reads it as if it were aligned to its size.
+struct [[gnu::packed, gnu::aligned(alignof(double)), gnu::may_alias]] PlacedRow {
+  BlockRow lanes;
+};
+
+inline const PlacedRow& placed_row(const double* block, std::size_t row) {
+  return *reinterpret_cast<const PlacedRow*>(block + row * block_width);
 }
-inline BlockRow& block_row(double* block, std::size_t row) {
-  return *reinterpret_cast<BlockRow*>(block + row * block_width);
+inline PlacedRow& placed_row(double* block, std::size_t row) {
+  return *reinterpret_cast<PlacedRow*>(block + row * block_width);
 }
 
 using Block = std::vector<double>;
@@ -82,11 +88,12 @@ inline std::vector<double> column_dots(std::span<const Block> blocks, const Bloc
           BlockRow even{}, odd{};  // two sums: one addition need not wait for the one before
           std::size_t row = begin / block_width;
           for (; row + 1 < end / block_width; row += 2) {
-            even += block_row(blocks[l].data(), row) * block_row(w.data(), row);
-            odd += block_row(blocks[l].data(), row + 1) * block_row(w.data(), row + 1);
+            even += placed_row(blocks[l].data(), row).lanes * placed_row(w.data(), row).lanes;
+            odd += placed_row(blocks[l].data(), row + 1).lanes * placed_row(w.data(), row + 1).lanes;
           }
-          if (row < end / block_width) even += block_row(blocks[l].data(), row) * block_row(w.data(), row);
-          block_row(sums.data(), l) += even + odd;
+          if (row < end / block_width)
+            even += placed_row(blocks[l].data(), row).lanes * placed_row(w.data(), row).lanes;
+          placed_row(sums.data(), l).lanes += even + odd;
         }
       });
 }
@@ -99,9 +106,9 @@ inline void subtract(std::span<const Block> blocks, std::span<const double> coef
   FEDVAL_OMP(omp parallel for num_threads(team) schedule(dynamic, 1) if (team > 1))
   for (std::size_t s = 0; s < count; ++s)
     for (std::size_t l = 0; l < blocks.size(); ++l) {
-      const BlockRow coefficient = block_row(coefficients.data(), l);
+      const BlockRow coefficient = placed_row(coefficients.data(), l).lanes;
       for (std::size_t row = slices.begin(s) / block_width; row < slices.end(s) / block_width; ++row)
-        block_row(w.data(), row) -= coefficient * block_row(blocks[l].data(), row);
+        placed_row(w.data(), row).lanes -= coefficient * placed_row(blocks[l].data(), row).lanes;
     }
 }
 

@@ -35,7 +35,7 @@ inline double inner_product(std::span<const double> a, std::span<const double> b
   BlockRow sum{};
   std::size_t i = 0;
   for (; i + block_width <= a.size(); i += block_width)
-    sum += block_row(a.data() + i, 0) * block_row(b.data() + i, 0);
+    sum += placed_row(a.data() + i, 0).lanes * placed_row(b.data() + i, 0).lanes;
   double total = 0;
   for (std::size_t lane = 0; lane < block_width; ++lane) total += sum[lane];
   for (; i < a.size(); ++i) total += a[i] * b[i];

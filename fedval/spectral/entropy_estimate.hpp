@@ -132,7 +132,7 @@ class CovarianceProduct {
   static void multiply(const Part& part, std::size_t count, const double* right, Rows& sums) {
     Rows sum = sums;  // copies, here and below, that stay in registers
     for (std::size_t j = 0; j < count; ++j) {
-      const BlockRow lanes = linalg::detail::block_row(right, j);
+      const BlockRow lanes = linalg::detail::placed_row(right, j).lanes;
       for (std::size_t r = 0; r < strip; ++r) sum.row[r] += part.entries[r * tile + j] * lanes;
     }
     sums = sum;
@@ -142,9 +142,9 @@ class CovarianceProduct {
   static void multiply_transpose(const Part& part, std::size_t count, const Rows& left, double* out) {
     const Rows rows = left;
     for (std::size_t j = 0; j < count; ++j) {
-      BlockRow sum = linalg::detail::block_row(out, j);
+      BlockRow sum = linalg::detail::placed_row(out, j).lanes;
       for (std::size_t r = 0; r < strip; ++r) sum += part.entries[r * tile + j] * rows.row[r];
-      linalg::detail::block_row(out, j) = sum;
+      linalg::detail::placed_row(out, j).lanes = sum;
     }
   }
 
@@ -168,7 +168,7 @@ class CovarianceProduct {
       for_each_part(row, column, end, [&](std::size_t, std::size_t count, const Part& part) {
         Rows left;
         for (std::size_t r = 0; r < strip && row + r < rows_; ++r)
-          left.row[r] = linalg::detail::block_row(in, row + r);
+          left.row[r] = linalg::detail::placed_row(in, row + r).lanes;
         multiply_transpose(part, count, left, between.data());
       });
     for (double& value : between) value *= scale_;
@@ -177,7 +177,7 @@ class CovarianceProduct {
         Rows sums;
         multiply(part, count, between.data(), sums);
         for (std::size_t r = 0; r < strip && row + r < rows_; ++r)
-          linalg::detail::block_row(out, row + r) += sums.row[r];
+          linalg::detail::placed_row(out, row + r).lanes += sums.row[r];
       });
   }
 
