@@ -68,6 +68,7 @@ inline std::vector<Reward> gradient_rewards(const TensorView& aggregate, std::sp
     if (options.mode == Mode::authors_code && part.size() == 1 && !r.empty())
       fail(name, " has a single entry, of which the authors' code cannot keep any");
     std::vector<std::size_t> quotas;
+    quotas.reserve(rho.size());
     for (const double each : rho) quotas.push_back(quota(part.size(), each, options.mode));
     std::vector<TopK> thresholds = top_k_thresholds(part, quotas, name);
     if (options.mode == Mode::authors_code) include_ties(part, thresholds);

@@ -8,7 +8,6 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -129,10 +128,8 @@ class BracketCounter {
     collected_ = keys_.size();
   }
 
-  std::size_t above() const { return std::accumulate(above_.begin(), above_.end(), std::size_t{0}); }
-  std::size_t inside() const {
-    return std::accumulate(at_least_.begin(), at_least_.end(), std::size_t{0}) - above();
-  }
+  std::size_t above() const { return sum(above_); }
+  std::size_t inside() const { return sum(at_least_) - above(); }
   /// Of all keys.
   Key<S> largest() const { return *std::max_element(largest_.begin(), largest_.end()); }
   /// The keys inside; fewer than those where they are too many.
@@ -190,6 +187,12 @@ class BracketCounter {
     collected_ = collected;
   }
 
+  static std::size_t sum(const std::array<Key<S>, columns>& counts) {
+    std::size_t all = 0;
+    for (const Key<S> count : counts) all += static_cast<std::size_t>(count);
+    return all;
+  }
+
   Bracket<S> bracket_;
   std::size_t limit_, collected_ = 0;
   bool collect_;
@@ -223,6 +226,7 @@ std::vector<Bracket<S>> find_by_sample(const Entries<S>& entries, std::span<cons
   const std::size_t limit = entries.size() / 16 + 8192;  // keys collected for a rank
   std::vector<Bracket<S>> brackets = sampled_brackets(entries, ranks);
   std::vector<BracketCounter<S>> counters;
+  counters.reserve(brackets.size());
   for (const Bracket<S>& bracket : brackets) counters.emplace_back(bracket, limit);
   count_all(entries, counters);
   if (counters.front().largest() >= infinity_key<S>) return {};
