@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# The tests under tools that watch what they do, and the source under one that reads it. Reports about other
+# people's code are suppressed by name in tests/sanitizers, each with its reason.
+#   address    all tests, address and undefined behaviour sanitizer (./bazelw test --config=asan)
+#   thread     the library's tests without LibTorch, on two threads or more of OpenMP's; then the harness's, for
+#              its own threads (./bazelw test --config=tsan)
+#   valgrind   the library's tests without LibTorch: memory that is read before it is written, or leaks
+#   tidy       clang-tidy with .clang-tidy
+# All of them when none is named. PATTERN, a regular expression: only files whose path has it, and no Bazel.
+#   tests/sanitize.sh [-f PATTERN] [-o FOLDER] [TOOL ...]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+pattern= folder=
+while getopts f:o: option; do
+  case $option in
+    f) pattern=$OPTARG ;;
+    o) folder=$OPTARG ;;
+    *) exit 2 ;;
+  esac
+done
+shift $((OPTIND - 1))
+tools=("$@")
+[ ${#tools[@]} -gt 0 ] || tools=(address thread valgrind tidy)
+[ -n "$folder" ] || folder=$(mktemp -d)
+mkdir -p "$folder"
+folder=$(realpath "$folder")
+status=0
+
+needs() {  # program package
+  command -v "$1" > /dev/null || { echo "$1 is not installed (Debian: apt-get install $2)" >&2; exit 2; }
+}
+chosen() { git ls-files "$@" | { grep -E -- "$pattern" || true; }; }
+# A time or a size that they measure is another one under these tools.
+library_tests() {
+  chosen 'tests/*_test.cc' | grep -vE '^tests/(consumers|examples|fuzz|harness|readme)/|(big_file|memory)_test' |
+    xargs -r grep -LE 'include.*torch'
+}
+say() {  # what happened, to which file, and where that can be read
+  echo "$1: $2"
+  [ "$1" = clean ] || { status=1; tail -n 40 "$3"; }
+}
+ahead=()  # of a test's own text
+includes=(-I. -isystem /usr/include/eigen3 -isystem /usr/include/torch/csrc/api/include)
+
+# Compiles each of the library's tests, and runs it.
+#   watch FOLDER COMPILER... -- COMMAND...
+watch() {
+  local build=$1 compiler=() source program log
+  shift
+  while [ "$1" != -- ]; do compiler+=("$1"); shift; done
+  shift
+  mkdir -p "$build"
+  compiler+=(-std=c++20 -g -O1 -fopenmp "${includes[@]}")
+  "${compiler[@]}" -c tests/doctest_main.cc -o "$build/main.o"
+  while read -r source; do
+    program=$build/$(tr / _ <<< "${source%.cc}") log=$program.log
+    if ! "${compiler[@]}" "${ahead[@]}" "$source" "$build/main.o" -o "$program" > "$log" 2>&1; then
+      say "NOT COMPILED" "$source" "$log"
+    elif "$@" "$program" > "$log" 2>&1 < /dev/null; then
+      say clean "$source" "$log"
+    else
+      say FAULT "$source" "$log"
+    fi
+  done < <(library_tests)
+}
+
+address() {
+  [ -z "$pattern" ] || {
+    watch "$folder/address" g++ -march=native -fsanitize=address,undefined -fno-sanitize-recover=all -- env
+    return
+  }
+  ./bazelw test --config=asan --keep_going --test_env=LSAN_OPTIONS=suppressions="$PWD/tests/sanitizers/leak.supp" \
+    //... || status=1
+}
+
+# g++'s libgomp is not instrumented: all that OpenMP's barriers keep apart looks like a race, and suppressing
+# what is called from it (called_from_lib:libgomp.so) also hides those there are. clang's libomp has Archer, which
+# tells the sanitizer what OpenMP keeps apart. race.cc shows that races are still seen.
+thread() {
+  needs clang++ clang
+  local clang=(clang++ -march=native -fsanitize=thread) build=$folder/thread
+  mkdir -p "$build"
+  export TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1 suppressions=$PWD/tests/sanitizers/thread.supp"
+  "${clang[@]}" -std=c++20 -fopenmp tests/sanitizers/race.cc -o "$build/race" ||
+    { echo "clang++ has no OpenMP (Debian: apt-get install libomp-dev)" >&2; exit 2; }
+  "$build/race" > "$build/race.log" 2>&1 ||
+    { echo "the sanitizer sees a race where there is none: no Archer (Debian: apt-get install libomp-dev)" >&2; exit 2; }
+  ! "$build/race" with > "$build/race.log" 2>&1 || { echo "the sanitizer sees no race where there is one" >&2; exit 2; }
+  ahead=(-include tests/sanitizers/capture.hpp)
+  watch "$build" "${clang[@]}" -- env OMP_NUM_THREADS=4
+  ahead=()
+  [ -n "$pattern" ] || ./bazelw test --config=tsan --keep_going --test_env=TSAN_OPTIONS="$TSAN_OPTIONS" \
+    //tests/harness/... || status=1
+}
+
+# Valgrind 3.19 knows no AVX-512.
+memory() {
+  needs valgrind valgrind
+  watch "$folder/valgrind" g++ -march=x86-64-v3 -- valgrind --quiet --error-exitcode=9 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect --suppressions=tests/sanitizers/valgrind.supp
+}
+
+tidy() {
+  needs clang-tidy clang-tidy
+  local source file log more
+  mkdir -p "$folder/tidy"
+  while read -r source; do
+    log=$folder/tidy/$(tr / _ <<< "$source").log
+    more=() file=$source
+    if [[ $source = *.hpp ]]; then
+      file=$log.cc
+      echo "#include \"$source\"" > "$file"
+    fi
+    [[ $source != tests/*_test.cc ]] || more=(-include tests/sanitizers/capture.hpp)
+    # It must come before LibTorch's own macros.
+    ! grep -q doctest_torch.hpp "$source" || more=(-include tests/doctest_torch.hpp "${more[@]}")
+    if clang-tidy --quiet --config-file=.clang-tidy "$file" -- -std=c++20 -march=native -fopenmp "${more[@]}" \
+      -DUSE_C10D_GLOO "${includes[@]}" > "$log" 2>&1; then
+      say clean "$source" "$log"
+    else
+      say FAULT "$source" "$log"
+    fi
+  done < <(chosen '*.cc' 'fedval/*.hpp')
+}
+
+for tool in "${tools[@]}"; do
+  case $tool in
+    address | thread | tidy) "$tool" ;;
+    valgrind) memory ;;
+    *) echo "no such tool: $tool; there are address, thread, valgrind, tidy" >&2; exit 2 ;;
+  esac
+done
+exit $status
