@@ -110,7 +110,7 @@ void check_peak() {
 
 }  // namespace
 
-TEST_CASE("100 clients of ten million parameters from files: psi is exact, and so is the aggregate") {
+TEST_CASE("100 clients of ten million parameters from files: psi is exact, in less than 256 MiB") {
   CAPTURE(seed);
   constexpr std::size_t entries = 10'000'000;
   const tests::Threads scope(threads);
