@@ -98,8 +98,8 @@ std::vector<Homogeneous> game_algorithms(random::Stream& stream) {
 
 std::vector<Homogeneous> reward_algorithms(random::Stream& stream) {
   const std::size_t n = 1 + stream.below(8);
-  const Graded r{plain(stream, n), 1}, psi{plain(stream, n), 1},
-      sizes{tests::magnitudes(plain(stream, n)), 1};
+  const Graded r{tests::times(plain(stream, n), 3), 1}, psi{tests::times(plain(stream, n), 3), 1},
+      sizes{tests::times(tests::magnitudes(plain(stream, n)), 3), 1};
   return {{"importance",
            {r, psi},
            [](Inputs x) -> Results {
@@ -153,11 +153,13 @@ std::vector<Homogeneous> filter_algorithms(random::Stream& stream) {
             {values_of(filter.state()), 1}};
   };
   const std::size_t clients = 2 + stream.below(5);
-  const Graded first{tests::magnitudes(plain(stream, clients)), 1},
-      second{tests::magnitudes(plain(stream, clients)), 1};
+  const Graded first{tests::times(tests::magnitudes(plain(stream, clients)), 3), 1},
+      second{tests::times(tests::magnitudes(plain(stream, clients)), 3), 1};
   return {{"Kalman filter", {x, P, Q, z, R}, covariance, 240},
           {"information filter", {x, P, Q, z, R}, information, 240},
-          {"fusion", {first, second}, [=](Inputs in) -> Results {
+          {"fusion",
+           {first, second},
+           [=](Inputs in) -> Results {
              kalman::RankAdaptiveFusion<2> fusion;
              std::vector<kalman::Track> tracks(clients, {1 / static_cast<double>(clients), 1});
              std::vector<kalman::Track*> present;
@@ -168,7 +170,8 @@ std::vector<Homogeneous> filter_algorithms(random::Stream& stream) {
                for (const kalman::Track& track : tracks) states.push_back(track.x);
              }
              return {{states, 0}};
-           }}};
+           },
+           1019}};
 }
 
 /// What a step makes of zeros in four gradients.
@@ -282,3 +285,23 @@ TEST_CASE("filters: a power of two changes no digit") { check_trials(30, 3, filt
 TEST_CASE("zeroth order: a power of two changes no digit") { check_trials(10, 4, zeroth_order_algorithms); }
 
 TEST_CASE("black boxes: a power of two changes no digit") { check_trials(40, 5, black_box_algorithms); }
+
+TEST_CASE("sums and differences beyond a double") {
+  const Values large{1e308, 1e308};
+  CHECK(reward::effective_weight(large, 0.1) == 1);
+  CHECK(!shapley::normalised_error(large, Values{1, 1}));
+  // ||u - 2^600 (u + u)|| = 2^601 - 1 of a unit vector u, to rounding 2^601.
+  const Values psi = shapley::euclidean_gradient(gram_of({3, 4, 3, 4}, 2), Values{0x1p600, 0x1p600});
+  CHECK(std::abs(psi[0] / -0x1p601 - 1) < 1e-15);
+  // At 1,100 players the middle weights are below any double, the outer ones are not.
+  const Values w = shapley::shapley_weights(1100);
+  CHECK(w.front() == 1.0 / 1100);
+  CHECK(w.back() == w.front());
+  Values utilities(std::size_t{1} << 12, 1e308);
+  utilities[0] = 0;
+  CHECK_THROWS_AS(shapley::exact(shapley::TableGame(utilities), 12), Error);
+  statistics::RunningMoments moments;
+  for (const double draw : {1.7e308, -1.7e308}) moments.add(draw);
+  CHECK(moments.mean() == 0);
+  CHECK(moments.variance() == std::numeric_limits<double>::infinity());
+}
