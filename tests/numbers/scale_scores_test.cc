@@ -106,17 +106,26 @@ std::vector<Homogeneous> reward_algorithms(random::Stream& stream) {
              return {{reward::smooth_importance(x[0], x[1], 0.95), 1},
                      {reward::update_importance(x[0], x[1], 0.95).values, 0}};
            }},
+          {"shares",
+           {r},
+           [](Inputs x) -> Results {
+             return {{reward::normalise_importance(x[0]).values, 0}};
+           },
+           1019},  // where a sum may overflow
           {"reward ratios",
            {r, {{1.3}, -1}},
            [](Inputs x) -> Results {
              return {{reward::reward_ratios(x[0], x[1][0]), 0}, {reward::reward_ratios(x[0], 0), 0}};
            }},
-          {"ensemble", {sizes}, [](Inputs x) -> Results {
+          {"ensemble",
+           {sizes},
+           [](Inputs x) -> Results {
              const auto weights = black_box::EnsembleWeights::by_size(x[0]);
              Values found;
              for (std::size_t k = 0; k < x[0].size(); ++k) found.push_back(weights(k, 0));
              return {{found, 0}};
-           }}};
+           },
+           1019}};
 }
 
 std::vector<Homogeneous> filter_algorithms(random::Stream& stream) {
