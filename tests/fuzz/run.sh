@@ -54,7 +54,7 @@ for target in "${targets[@]}"; do
     -ltorch_cpu -lc10 -larchive -lcurl -lcrypto -lz
   mkdir -p "$folder/$target" "$folder/faults"
   log=$folder/$target.log
-  "$build/$target" -runs="$runs" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=256 \
+  "$build/$target" -runs="$runs" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=1024 -malloc_limit_mb=256 \
     -max_len=65536 -artifact_prefix="$folder/faults/$target-" -print_final_stats=1 \
     "$folder/$target" "tests/fuzz/corpus/$target" > "$log" 2>&1 && end=clean || { end=FAULT status=1; }
   echo "$target: $end, $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions, $(sed -n \
