@@ -37,7 +37,7 @@ std::pair<long, long> dates(const Folder& folder, const std::string& environment
 /// The most address space that a program has had, in KiB, looked at again and again while it runs.
 std::size_t most_space(const Folder& folder, const std::vector<std::string>& words) {
   const std::string watch =
-      "\"$@\" & most=0; while kill -0 $! 2>&-; do size=$(sed -n 's/^VmPeak: *\\([0-9]*\\) kB/\\1/p' "
+      "\"$@\" & most=0; while kill -0 $! 2>&-; do size=$(sed -n 's/^VmPeak:[^0-9]*\\([0-9]*\\) kB/\\1/p' "
       "/proc/$!/status 2>&-); most=${size:-$most}; sleep .01; done; wait $!; code=$?; echo $most > " +
       (folder / "most").string() + "; exit $code";
   REQUIRE(Process(folder, words, RLIM_INFINITY, {"bash", "-c", watch, "bash"}).wait().code == 0);
@@ -94,7 +94,7 @@ TEST_CASE("more models than there is memory for: said before anything is trained
   const Finished end = run(folder, within(8'000'000), large_models(300));
   CHECK(end.code == 2);
   CAPTURE(end.err);
-  CHECK(contains(end.err, "the models of 300 agents take 12786 MiB of memory, and ulimit -v has "));
+  CHECK(contains(end.err, "the models of 300 agents take 12797 MiB of memory, and ulimit -v has "));
   CHECK(entries(folder / "runs") == 0);
 }
 
