@@ -73,7 +73,7 @@ class CosineGradientShapley {
     std::optional<Gram> products;
     if (options_.value != Value::psi || compared_in_pairs(updates.tensors))
       products = gram(updates.tensors, updates.names);
-    Norms lengths = products ? Norms(*products) : norms(updates.tensors, updates.names);
+    VectorNorms lengths = products ? VectorNorms(*products) : norms(updates.tensors, updates.names);
     std::vector<double> weights = weights_of(round);
     // What is left of an upload's length Gamma.
     if (authors_code())
@@ -123,7 +123,7 @@ class CosineGradientShapley {
  private:
   struct Observed {
     std::vector<ClientId> ids;
-    Norms lengths;
+    VectorNorms lengths;
     std::vector<double> weights;  // of the unit vectors in the aggregate, but for Gamma
   };
 

@@ -63,7 +63,7 @@ inline std::vector<double> cosine_gradient(const Gram& gram, std::span<const dou
 }
 
 /// The same of updates in host memory whose norms are known, but for rounding. O(N D). Errors as above.
-inline std::vector<double> cosine_gradient(std::span<const TensorView> updates, const Norms& norms,
+inline std::vector<double> cosine_gradient(std::span<const TensorView> updates, const VectorNorms& norms,
                                            std::span<const double> weights) {
   const std::vector<double> r = detail::scaled_weights(weights, updates.size());
   return detail::psi_of(direction_sum(updates, norms, r), r);

@@ -31,7 +31,7 @@ inline void scale_to_one(std::vector<double>& r) {
 }
 
 /// The weights of the updates' directions, near 1; zero updates have none and weigh nothing. `lengths` is a
-/// Gram or Norms.
+/// Gram or VectorNorms.
 inline std::vector<double> weights_of_others(std::span<const double> weights, const auto& lengths) {
   const std::size_t n = lengths.size();
   if (weights.size() != n) fail("leave_one_out_cosine: ", weights.size(), " weights for ", n, " updates");
@@ -94,7 +94,7 @@ inline std::vector<double> leave_one_out_cosine(const Gram& gram, std::span<cons
 }
 
 /// The same of updates in host memory whose norms are known, but for rounding. O(N D).
-inline std::vector<double> leave_one_out_cosine(std::span<const TensorView> updates, const Norms& norms,
+inline std::vector<double> leave_one_out_cosine(std::span<const TensorView> updates, const VectorNorms& norms,
                                                 std::span<const double> weights) {
   const std::size_t n = updates.size();
   std::vector<double> r = detail::weights_of_others(weights, norms);

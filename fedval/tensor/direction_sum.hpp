@@ -35,7 +35,7 @@ struct DirectionSum {
 
 /// Of vectors that hosts can read and whose norms are known, with weights r_j; a zero vector adds nothing.
 /// O(n D) time, O(n) memory. Error when counts differ. Sums of weights beyond a double are infinite.
-inline DirectionSum direction_sum(std::span<const TensorView> tensors, const Norms& norms,
+inline DirectionSum direction_sum(std::span<const TensorView> tensors, const VectorNorms& norms,
                                   std::span<const double> weights) {
   const std::size_t n = tensors.size();
   if (norms.size() != n || weights.size() != n)

@@ -19,13 +19,13 @@
 namespace fedval {
 
 /// Norms of n vectors, with a power of two set aside for each so that none overflows.
-class Norms {
+class VectorNorms {
  public:
   /// From ||2^-exponents[i] x_i||; sizes are not checked.
-  Norms(std::vector<double> scaled, std::vector<int> exponents)
+  VectorNorms(std::vector<double> scaled, std::vector<int> exponents)
       : scaled_(std::move(scaled)), exponents_(std::move(exponents)) {}
   /// Those that a Gram matrix holds. O(n).
-  explicit Norms(const Gram& gram) {
+  explicit VectorNorms(const Gram& gram) {
     for (std::size_t i = 0; i < gram.size(); ++i) {
       scaled_.push_back(gram.scaled_norm(i));
       exponents_.push_back(gram.exponent(i));
@@ -110,7 +110,7 @@ inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
 /// when sizes differ, an entry is not finite or a tensor lies on a device that no host can read, and for
 /// vectors on one that hosts can whose squared norm a double cannot hold; `names` (for messages) may be
 /// empty.
-inline Norms norms(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
+inline VectorNorms norms(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
   const DeviceOperations* device = detail::common_device(tensors, names);
   if (!detail::readable(device))
     fail("norms: tensors lie on a device (", device->name, "), whose Gram matrix has them");

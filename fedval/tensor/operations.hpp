@@ -91,7 +91,7 @@ inline void combine(std::span<const double> weights, std::span<const TensorView>
 /// out = sum_i weights[i] u_i / ||u_i|| for vectors whose norms are known, at any scale; a zero vector adds
 /// nothing. O(n D). Errors as for combine.
 inline void combine_normalised(std::span<const double> weights, std::span<const TensorView> tensors,
-                               const Norms& norms, const MutableTensorView& out) {
+                               const VectorNorms& norms, const MutableTensorView& out) {
   const DeviceOperations* device = detail::check_combine(weights, tensors, out);
   if (norms.size() != tensors.size())
     fail("combine: norms of ", norms.size(), " vectors for ", tensors.size(), " tensors");
@@ -111,7 +111,7 @@ inline void combine_normalised(std::span<const double> weights, std::span<const 
 /// The same for vectors whose Gram matrix is known.
 inline void combine_normalised(std::span<const double> weights, std::span<const TensorView> tensors,
                                const Gram& gram, const MutableTensorView& out) {
-  combine_normalised(weights, tensors, Norms(gram), out);
+  combine_normalised(weights, tensors, VectorNorms(gram), out);
 }
 
 /// x updated entry by entry from one or two inputs, in double and rounded once; p and q as Update says. O(D).

@@ -55,7 +55,7 @@ linalg::Matrix<double> linear_differences(const Queries& queries, const Values& 
 }
 
 std::vector<Directions> laws(std::size_t q) {
-  return {orthogonal(q), orthogonal(q, zeroth_order::Norms::chi),
+  return {orthogonal(q), orthogonal(q, Norms::chi),
           hadamard(q),   rademacher(q),
           sphere(q),     gaussian(q),
           l1_sphere(q),  coordinates(q)};

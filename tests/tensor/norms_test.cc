@@ -39,7 +39,7 @@ TEST_CASE("norms are right at every size and scale") {
   for (const std::size_t size : {0UL, 1UL, 7UL, 511UL, 512UL, 513UL, 70001UL}) {
     CAPTURE(size);
     const Vectors vectors = draw(stream, size);
-    const Norms found = norms(views_of(vectors));
+    const VectorNorms found = norms(views_of(vectors));
     REQUIRE(found.size() == vectors.size());
     for (std::size_t i = 0; i < vectors.size(); ++i) {
       CAPTURE(i);
@@ -86,7 +86,7 @@ TEST_CASE("the bits are those of one thread") {
   const Values weights(vectors.size(), 0.3);
   const auto found = [&](int threads) {
     const tests::Threads scope(threads);
-    const Norms lengths = norms(views_of(vectors));
+    const VectorNorms lengths = norms(views_of(vectors));
     DirectionSum sum = direction_sum(views_of(vectors), lengths, weights);
     sum.along.push_back(sum.square);
     for (std::size_t i = 0; i < lengths.size(); ++i) sum.along.push_back(lengths.norm(i));

@@ -113,7 +113,7 @@ TEST_CASE(
   // of a direction of unit length stays that of the sphere: E (L u_1)^2 = 1.
   CAPTURE(seed);
   const std::size_t d = 5;
-  const Directions law = orthogonal(3, zeroth_order::Norms::chi);
+  const Directions law = orthogonal(3, Norms::chi);
   Mean square, fourth, mixed, entry;
   Values a(d), b(d);
   for (std::uint64_t t = 0; t < 60000; ++t) {

@@ -104,8 +104,7 @@ TEST_CASE("points, radii and numbers of directions that cannot be") {
     return complaint_of([&] { gradient(affine, Values(d, 1.0), options_of(directions, central)); });
   };
   CHECK(complaint(orthogonal(4), 3) == "random: 4 orthogonal vectors in 3 dimensions");
-  CHECK(complaint(orthogonal(4, zeroth_order::Norms::chi), 3) ==
-        "random: 4 orthogonal vectors in 3 dimensions");
+  CHECK(complaint(orthogonal(4, Norms::chi), 3) == "random: 4 orthogonal vectors in 3 dimensions");
   CHECK(complaint(coordinates(4), 3) == "zeroth_order: 4 different coordinates of 3");
   CHECK(complaint(coordinates(4, Replacement::with), 3) == "no error");
   CHECK(complaint(hadamard(4), 3) == "no error");

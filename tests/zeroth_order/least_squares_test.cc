@@ -108,9 +108,8 @@ TEST_CASE("least squares is exact on affine functions for m >= d, whatever the l
     for (const std::size_t m : {d, d + 1, 3 * d}) {
       const Values x = tests::normals(stream, d), slope = tests::normals(stream, d);
       const double mu = 0.25;
-      for (const Directions& directions :
-           {gaussian(m), sphere(m), l1_sphere(m), orthogonal(d, zeroth_order::Norms::chi),
-            guided(m, std::vector<TensorView>{x})})
+      for (const Directions& directions : {gaussian(m), sphere(m), l1_sphere(m), orthogonal(d, Norms::chi),
+                                           guided(m, std::vector<TensorView>{x})})
         for (const Difference& difference : {forward, central}) {
           const GradientOptions options{.directions = directions,
                                         .difference = difference,

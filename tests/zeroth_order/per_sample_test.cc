@@ -62,7 +62,7 @@ TEST_CASE("each row is the estimate of its sample alone, with the directions of 
   const Rows x = points();
   for (const Difference& difference : {forward, central, five_point, one_point, leave_one_out})
     for (const Directions& directions : {gaussian(3), rademacher(3), sphere(3), l1_sphere(3), coordinates(3),
-                                         orthogonal(3), orthogonal(3, zeroth_order::Norms::chi), hadamard(3)})
+                                         orthogonal(3), orthogonal(3, Norms::chi), hadamard(3)})
       for (const Combination combination :
            {Combination::plain, Combination::shrink, Combination::least_squares})
         for (const std::uint64_t step : {0UL, 3UL}) {

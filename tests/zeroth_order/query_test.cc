@@ -42,7 +42,7 @@ std::vector<Directions> laws(std::size_t m) {
           coordinates(m),
           coordinates(m, Replacement::with),
           orthogonal(m),
-          orthogonal(m, zeroth_order::Norms::chi),
+          orthogonal(m, Norms::chi),
           hadamard(m),
           guided(m, guides),
           guided(m, guides, {.alpha = 0.5, .unbiased = true})};

@@ -71,8 +71,7 @@ TEST_CASE("orthogonal directions: (d - m) / m") {
 TEST_CASE("orthogonal directions with the lengths of Gaussian ones: (d + 2) / m - 1") {
   CAPTURE(seed);
   for (const std::size_t m : {1UL, 3UL, 6UL})
-    check_relative_error({.directions = orthogonal(m, zeroth_order::Norms::chi), .smoothing = mu}, 6,
-                         8 / real(m) - 1);
+    check_relative_error({.directions = orthogonal(m, Norms::chi), .smoothing = mu}, 6, 8 / real(m) - 1);
 }
 
 TEST_CASE("Hadamard rows cut to d columns: d/m - 1 + (m-1)(n-d) / (m(n-1))") {

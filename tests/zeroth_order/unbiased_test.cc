@@ -23,7 +23,7 @@ std::vector<Directions> laws(std::size_t m, std::size_t d) {
                                  l1_sphere(m),
                                  coordinates(m, Replacement::with),
                                  orthogonal(std::min(m, d)),
-                                 orthogonal(std::min(m, d), zeroth_order::Norms::chi),
+                                 orthogonal(std::min(m, d), Norms::chi),
                                  hadamard(std::min(m, std::bit_ceil(d))),
                                  coordinates(std::min(m, d))};
   const Values guide(d, 1.0);

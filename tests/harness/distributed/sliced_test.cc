@@ -116,7 +116,7 @@ TEST_CASE("what is computed of vectors that lie cut over the ranks has the bits 
 
           std::vector<double> weights;
           for (std::size_t i = 0; i < n; ++i) weights.push_back(1.0 / static_cast<double>(i + 1));
-          const Norms lengths = norms(v.host), theirs = norms(v.views);
+          const VectorNorms lengths = norms(v.host), theirs = norms(v.views);
           for (std::size_t i = 0; i < n; ++i)
             demand(theirs.norm(i) == lengths.norm(i), where + "one of many norms");
           const DirectionSum along = direction_sum(v.host, lengths, weights),
