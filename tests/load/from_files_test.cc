@@ -16,7 +16,7 @@
 #include "fedval/random/philox.hpp"
 #include "fedval/tensor/mapped_file.hpp"
 #include "fedval/tensor/std.hpp"
-#include "tests/load/memory.hpp"
+#include "tests/support/memory.hpp"
 #include "tests/support/threads.hpp"
 
 using namespace fedval;

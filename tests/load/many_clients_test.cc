@@ -23,7 +23,7 @@
 #include "fedval/contribution/spectral_fuse.hpp"
 #include "fedval/random/philox.hpp"
 #include "fedval/tensor/std.hpp"
-#include "tests/load/memory.hpp"
+#include "tests/support/memory.hpp"
 
 TYPE_TO_STRING(fedval::SpectralFed);
 TYPE_TO_STRING(fedval::SpectralFuse);

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <limits>
@@ -86,6 +87,17 @@ inline void check_refusals(const Reader& reader, random::Stream& stream) {
       CHECK(refusal.find(named) != std::string::npos);
       CHECK(bits(attempt.kept()) == bits(before));
     }
+}
+
+/// Every one of readers(stream), with new inputs in each trial.
+template <class Readers>
+void check_refusals(std::uint64_t seed, std::uint64_t trials, Readers&& readers) {
+  CAPTURE(seed);
+  for (std::uint64_t trial = 0; trial < trials; ++trial) {
+    CAPTURE(trial);
+    random::Stream stream(seed, trial);
+    for (const Reader& reader : readers(stream)) check_refusals(reader, stream);
+  }
 }
 
 }  // namespace fedval::tests

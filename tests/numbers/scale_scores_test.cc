@@ -27,10 +27,6 @@ constexpr std::uint64_t seed = 4502;
 using Inputs = std::span<const Values>;
 using Results = std::vector<Graded>;
 
-void check(const std::vector<Homogeneous>& algorithms, random::Stream& stream) {
-  for (const Homogeneous& algorithm : algorithms) tests::check_homogeneous(algorithm, stream);
-}
-
 /// Rows of `length` entries each.
 Gram gram_of(const Values& entries, std::size_t length) {
   std::vector<TensorView> rows;
@@ -277,7 +273,7 @@ void check_trials(std::uint64_t trials, std::uint64_t kind, Algorithms&& algorit
   for (std::uint64_t trial = 0; trial < trials; ++trial) {
     CAPTURE(trial);
     random::Stream stream(seed + kind, trial);
-    check(algorithms(stream), stream);
+    tests::check_homogeneous(algorithms(stream), stream);
   }
 }
 

@@ -97,6 +97,11 @@ inline void check_homogeneous(const Homogeneous& algorithm, random::Stream& stre
     check_at(algorithm, expected, power, 0);
 }
 
+/// Each of them, at powers drawn anew.
+inline void check_homogeneous(const std::vector<Homogeneous>& algorithms, random::Stream& stream) {
+  for (const Homogeneous& algorithm : algorithms) check_homogeneous(algorithm, stream);
+}
+
 /// The same with inputs of a few digits, so few that subnormal numbers hold them.
 inline void check_subnormal(Homogeneous algorithm) {
   CAPTURE(algorithm.name);

@@ -10,6 +10,7 @@
 
 #include "fedval/random/philox.hpp"
 #include "fedval/tensor/mapped_file.hpp"
+#include "tests/support/memory.hpp"
 
 using namespace fedval;
 namespace fs = std::filesystem;
@@ -57,18 +58,6 @@ void write_runs(std::fstream& file, std::size_t start, const std::array<std::siz
   }
 }
 
-/// Most memory this process has had, in MiB; 0 where the system does not say.
-double peak_memory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:") {
-      double kibibytes = 0;
-      status >> kibibytes;
-      return kibibytes / 1024;
-    }
-  return 0;
-}
-
 /// Small whole numbers, so that their products and sums are exact.
 std::vector<Values> draw(random::Stream& stream) {
   std::vector<Values> vectors(n, Values(runs * length));
@@ -88,7 +77,7 @@ void check(const Gram& found, const std::vector<Values>& vectors) {
       wrong += found(i, j) != static_cast<double>(sum);
     }
   CHECK(wrong == 0);
-  const double peak = peak_memory();
+  const double peak = tests::peak_memory();
   MESSAGE("peak memory " << peak << " MiB");
   if (peak > 0) CHECK(peak < 256);
 }
