@@ -99,8 +99,14 @@ inline void check_synthesis(const Synthesis& made, const Logits& ensemble, std::
 inline void check_points(const Answers& answers, const Queries& queries, const char* who) {
   if (answers.at_points.size() != queries.count())
     fail("black_box: the ", who, " answered ", answers.at_points.size(), " of ", queries.count(), " points");
-  for (const Logits& each : answers.at_points)
-    linalg::detail::check_same_shape(answers.at_x, each, "compare answers of");
+  for (std::size_t k = 0; k < queries.count(); ++k) {
+    const Logits& there = answers.at_points[k];
+    linalg::detail::check_same_shape(answers.at_x, there, "compare answers of");
+    for (std::size_t i = 0; i < there.rows(); ++i)
+      for (std::size_t c = 0; c < there.columns(); ++c)
+        if (!std::isfinite(there(i, c)))
+          fail("black_box: ", who, "[", i, ", ", c, "] at point ", k, " is ", there(i, c));
+  }
 }
 
 /// L(x_k) - L(x), the same for every sample.
