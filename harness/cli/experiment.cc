@@ -55,6 +55,10 @@ Settings what_decides(Settings settings) {
   return settings;
 }
 
+void say_where(const Terminal& terminal, const std::filesystem::path& path) {
+  terminal.out << "\nWritten to " << path.string() << std::endl;
+}
+
 class Experiment {
  public:
   /// `folder`: null on a rank that does not lead.
@@ -109,7 +113,7 @@ class Experiment {
     const Results results = everything();
     print_tables(terminal_.out, results);
     std::filesystem::path path = folder_->finish(results);
-    terminal_.out << "\nWritten to " << path.string() << std::endl;
+    say_where(terminal_, path);
     return path;
   }
 
@@ -343,10 +347,14 @@ std::filesystem::path go_on(const std::filesystem::path& stopped, const Places& 
                             const std::vector<Override>& overrides, const Terminal& terminal, Ranks& ranks) {
   std::optional<RunFolder> folder;
   std::string settings, checkpoint;  // empty: stopped before its first checkpoint
-  std::filesystem::path file;
+  std::filesystem::path file, published;
   ranks.together([&] {
     if (!ranks.leads()) return;
     folder.emplace(stopped);
+    if (folder->complete()) {  // stopped after its last round
+      published = folder->publish();
+      return;
+    }
     file = folder->path() / "config.toml";
     settings = read_text(file);
     if (std::optional<LastCheckpoint> last = folder->checkpoint()) {
@@ -354,6 +362,13 @@ std::filesystem::path go_on(const std::filesystem::path& stopped, const Places& 
       checkpoint = std::move(last->bytes);
     }
   });
+  published = ranks.leading(published.string());
+  if (!published.empty()) {
+    if (!ranks.leads()) return {};
+    terminal.progress << "note: all was done but to give the folder its name" << std::endl;
+    say_where(terminal, published);
+    return published;
+  }
   settings = ranks.leading(settings);
   file = ranks.leading(file.string());
   checkpoint = ranks.leading(checkpoint);

@@ -283,9 +283,21 @@ std::optional<LastCheckpoint> RunFolder::checkpoint() const {
 }
 
 std::filesystem::path RunFolder::finish(const Results& results) {
-  replace_file(partial_ / "summary.json", {summary(results).dump(2), "\n"});
   sync();
+  replace_file(partial_ / "summary.json", {summary(results).dump(2), "\n"});
   kept_ = true;  // what was computed stays where it is, whatever happens now
+  return publish();
+}
+
+bool RunFolder::complete() const {
+  std::error_code error;
+  const bool there = std::filesystem::exists(partial_ / "summary.json", error);
+  if (error) fail((partial_ / "summary.json").string(), ": cannot be looked for: ", error.message());
+  return there;
+}
+
+std::filesystem::path RunFolder::publish() {
+  discard_checkpoint(partial_ / "checkpoint");
   for (int number = 1;; ++number) {
     const std::filesystem::path target =
         parent_ / (number == 1 ? name_ : name_ + "-" + std::to_string(number));
@@ -296,7 +308,6 @@ std::filesystem::path RunFolder::finish(const Results& results) {
     if (error)
       fail(target.string(), ": cannot be made: ", error.message(), "; the results are in ",
            partial_.string());
-    discard_checkpoint(target / "checkpoint");
     return target;
   }
 }

@@ -59,9 +59,13 @@ class RunFolder {
   /// The last checkpoint that can be read; nothing when there was none.
   std::optional<LastCheckpoint> checkpoint() const;
 
-  /// Writes the summary, removes the checkpoint and gives the folder its name: NAME, or NAME-2, NAME-3, ...
-  /// where that is taken.
+  /// Writes the summary and publishes the folder.
   std::filesystem::path finish(const Results& results);
+  /// Whether the summary is there: all is done but to publish.
+  bool complete() const;
+  /// Removes the checkpoint and gives the folder its name: NAME, or NAME-2, NAME-3, ... where that is taken.
+  /// Only the name says that a run is finished, so it comes last.
+  std::filesystem::path publish();
 
  private:
   void lock();

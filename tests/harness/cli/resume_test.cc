@@ -57,15 +57,14 @@ class InParts {
 
   /// To the end, and compares.
   void finish() {
-    const bool killed_at_the_end = done();  // with its last step before it: to discard the checkpoint
-    if (!killed_at_the_end) {
+    if (!done()) {
       const Finished last = start().wait();
       CAPTURE(last.err);
       REQUIRE(last.code == 0);
     }
     REQUIRE(done());
     CHECK(entries(folder_ / "runs") == 1);
-    if (!killed_at_the_end) CHECK(entries(finished()) == 4);  // nothing of the checkpoints is left
+    CHECK(entries(finished()) == 4);  // nothing of the checkpoints is left
     const Found found = found_in(finished());
     CHECK(found.scores == undisturbed().found.scores);
     CHECK(found.metrics == undisturbed().found.metrics);
@@ -137,6 +136,30 @@ TEST_CASE("killed at random moments, from the start of the program on") {
     process.end();
   }
   run.finish();
+}
+
+TEST_CASE("killed after its summary, before its folder had its name: nothing is trained again") {
+  InParts run;
+  {
+    Process process = run.start();
+    const ino_t before = identity_of(run.partial() / "checkpoint");
+    process.until([&] { return identity_of(run.partial() / "checkpoint") != before; });
+    process.end();
+  }
+  const std::string early = text_of(run.partial() / "checkpoint");
+  REQUIRE(run.start().wait().code == 0);
+  REQUIRE(run.done());
+  for (const bool with_checkpoint : {false, true}) {  // of those the last or both may be left
+    CAPTURE(with_checkpoint);
+    std::filesystem::rename(run.finished(), run.partial());
+    if (with_checkpoint) write_text(run.partial() / "checkpoint.previous", early);
+    const Finished resumed = run.start().wait();
+    CAPTURE(resumed.err);
+    CHECK(resumed.code == 0);
+    CHECK(contains(resumed.err, "note: all was done but to give the folder its name"));
+    CHECK(contains(resumed.out, "Written to " + run.finished().string()));
+    run.finish();
+  }
 }
 
 TEST_CASE("checkpoints every third round: what came after the last one is done again, the same") {
