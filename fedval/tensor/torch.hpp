@@ -1,6 +1,6 @@
 // LibTorch's tensors: double, float, half and bfloat16, of any strides. On the CPU they are read in place; on
-// any other device LibTorch's own operations do the work there. The only header of fedval that includes
-// LibTorch.
+// any other device LibTorch's own operations do the work there. This header and random/torch.hpp, which it
+// includes, are the only ones of fedval that include LibTorch.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -252,7 +252,8 @@ struct AdaMmOptions {
       beta2 = 0.999;   ///< decay of v, the mean of g^2, in [0, 1)
 };
 
-/// O(D) a step; 3 D doubles. An entry whose estimates have all been zero stays.
+/// O(D) a step; 3 D doubles. An entry whose estimates have all been zero stays, or so small
+/// (below 1e-162) that their squares are.
 class AdaMm {
  public:
   static constexpr std::string_view name = "AdaMm";
