@@ -136,7 +136,7 @@ void compare(Workers& workers, const std::string& model, const Dataset& data, st
   const Batches batches(data.shape, normalisation_of(data.train, data.shape));
   std::vector<std::size_t> all(data.train.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  const at::Tensor images = batches.inputs(data.train, all), labels = Batches::labels(data.train, all);
+  const at::Tensor images = batches.inputs(data.train, all), labels = batches.labels(data.train, all);
   const auto half = static_cast<std::int64_t>(data.train.size() / cores);
   const std::size_t steps = steps_of(settings.training, shards[0].size());
   std::array<Net, cores> bare{Net(10), Net(10)};
@@ -145,7 +145,7 @@ void compare(Workers& workers, const std::string& model, const Dataset& data, st
   for (std::size_t i = 0; i < cores; ++i)
     networks.push_back(make_network(settings.model, data.shape, data.classes, 1));
   const auto one = std::span<const std::size_t>(all).first(std::min(batch_size, all.size()));
-  const at::Tensor batch = batches.inputs(data.train, one), its_labels = Batches::labels(data.train, one);
+  const at::Tensor batch = batches.inputs(data.train, one), its_labels = batches.labels(data.train, one);
   /// `part` as often as there are steps in the epoch, on every worker.
   const auto part = [&](const auto& body) {
     return [&, body] {
@@ -176,7 +176,7 @@ void compare(Workers& workers, const std::string& model, const Dataset& data, st
          const auto indices = std::span<const std::size_t>(shards[agent]).subspan(step * batch_size);
          const auto its = indices.first(std::min(batch_size, indices.size()));
          batches.inputs(data.train, its);
-         Batches::labels(data.train, its);
+         batches.labels(data.train, its);
        })},
       {"  forward alone",
        part([&](FlatNetwork& network, std::size_t, std::size_t) { network.forward(batch); })},

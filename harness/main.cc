@@ -56,7 +56,7 @@ struct Options {
   std::optional<fs::path> data, page;
   std::vector<fs::path> shown;
   std::vector<std::string> changes, sets;
-  std::optional<std::string> seed, threads, mirror;
+  std::optional<std::string> seed, device, threads, mirror;
   std::vector<std::string> launched;
   std::size_t ranks = 1;
   std::vector<std::size_t> planned{1, 2, 3, 4};
@@ -68,6 +68,7 @@ struct Options {
     std::vector<Override> all;
     for (const std::string& change : changes) all.push_back({change, "--set " + change});
     if (seed) all.push_back({"seed=" + *seed, "--seed " + *seed});
+    if (device) all.push_back({"device=" + *device, "--device " + *device});
     if (threads) all.push_back({"threads=" + *threads, "--threads " + *threads});
     return all;
   }
@@ -84,6 +85,7 @@ void add_run_options(CLI::App& command, Options& options) {
   command.add_option("--set", options.changes,
                      "KEY=VALUE in place of the file's, as training.rounds=5; a list makes a sweep");
   command.add_option("--seed", options.seed, "The same as --set seed=...");
+  command.add_option("--device", options.device, "cpu, cuda or cuda:N: where models are trained and scored");
   command.add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
   command.add_flag("--dry-run", options.dry,
                    "Only say what would be run, how long it takes and how much memory");

@@ -16,7 +16,8 @@ struct BatchDraws {
   std::vector<std::uint32_t> classes;  ///< the same
 };
 
-/// Classes drawn alike; all from the key alone.
-BatchDraws draw_batch(random::Key key, std::size_t batch, std::size_t noise, std::size_t classes);
+/// Classes drawn alike; all from the key alone. The tensors lie on `device`.
+BatchDraws draw_batch(random::Key key, std::size_t batch, std::size_t noise, std::size_t classes,
+                      at::Device device);
 
 }  // namespace fedval::harness

@@ -50,7 +50,7 @@ Logits Dense::improve_generator(const Synthesiser::Made& made, WhiteBoxes& ensem
   const auto [leaf, logits] = through([&](const at::Tensor& inputs) { return server().forward(inputs); });
   const auto back = [](const at::Tensor& from, const at::Tensor& to) {
     return [from, to](const Logits& gradient) {
-      from.backward(tensor_of(gradient));
+      from.backward(tensor_of(gradient, from.device()));
       return to.grad().contiguous();
     };
   };

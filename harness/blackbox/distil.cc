@@ -18,7 +18,7 @@ void distil(FlatNetwork& network, const at::Tensor& inputs, const black_box::Log
     const at::Tensor logits = network.forward(inputs);
     const black_box::LogitLoss loss = black_box::distillation(
         teacher, black_box::read_logits(logits.detach(), "the student's logits"), settings.temperature);
-    logits.backward(tensor_of(loss.gradient));
+    logits.backward(tensor_of(loss.gradient, network.device()));
     const torch::NoGradGuard no_grad;
     optimiser.step(network.parameters(), network.gradient(),
                    cosine_rate(settings.distillation_learning_rate, step, steps));

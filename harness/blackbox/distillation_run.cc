@@ -36,7 +36,7 @@ double seconds_since(Clock::time_point start) {
 DistillationRun::DistillationRun(Federation& federation)
     : federation_(federation),
       server_(make_network(federation.settings().model, federation.data().shape, federation.data().classes,
-                           federation.settings().seed)) {
+                           federation.settings().seed, federation.device())) {
   if (federation.data().shape.is_text()) fail("samples are made as images, but the data are sentences");
   if (!federation.settings().attack.kinds.empty())
     fail("attack.kinds: attackers send updates, and no update is sent by this method");

@@ -32,7 +32,7 @@ FeatureGenerator made_for(const Federation& federation) {
 }  // namespace
 
 FedGen::FedGen(Federation& federation)
-    : DistillationRun(federation), generator_(made_for(federation)), flat_(generator_) {}
+    : DistillationRun(federation), generator_(made_for(federation)), flat_(generator_, federation.device()) {}
 
 void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord& record,
                       std::atomic<std::size_t>& counter) {
@@ -65,7 +65,7 @@ void FedGen::improve_generator(const OpenModels& models, RoundRecord& record) {
   Optimiser optimiser({.optimiser = "adam"}, flat_.parameters());
   for (std::size_t step = 0; step < black_box.generator_steps; ++step) {
     const BatchDraws draws = draw_batch(key_of(server_tag, settings().seed, 0, result().rounds, step),
-                                        black_box.samples, black_box.noise, classes);
+                                        black_box.samples, black_box.noise, classes, federation().device());
     flat_.gradient().zero_();
     const at::Tensor features = generator_.forward(draws.noise, draws.class_tensor);
     const at::Tensor leaf = features.detach().clone().set_requires_grad(true);
@@ -74,7 +74,7 @@ void FedGen::improve_generator(const OpenModels& models, RoundRecord& record) {
     });
     const black_box::LogitLoss ordered =
         black_box::fidelity(black_box::read_logits(answer.detach(), "the heads' logits"), draws.classes);
-    answer.backward(tensor_of(ordered.gradient));
+    answer.backward(tensor_of(ordered.gradient, answer.device()));
     const at::Tensor gradient = leaf.grad().contiguous();
     const black_box::Diversity diversity(features.detach(), draws.noise);
     diversity.add_gradient(black_box.diversity, 1, gradient);
@@ -88,15 +88,16 @@ void FedGen::improve_generator(const OpenModels& models, RoundRecord& record) {
 
 /// Adds the gradient of CE(head(G(z, y)), y) with respect to the final layer; the features are given.
 void FedGen::add_feature_gradient(FlatNetwork& network, std::size_t agent, std::size_t step) {
-  const BatchDraws draws =
-      draw_batch(key_of(client_tag, settings().seed, agent, result().rounds, step),
-                 settings().training.batch_size, settings().black_box.noise, federation().data().classes);
+  const BatchDraws draws = draw_batch(key_of(client_tag, settings().seed, agent, result().rounds, step),
+                                      settings().training.batch_size, settings().black_box.noise,
+                                      federation().data().classes, network.device());
   const at::Tensor features = generator_.forward(draws.noise, draws.class_tensor);
   const at::Tensor weight = network.final_weight(network.parameters()),
                    bias = network.final_bias(network.parameters());
   const at::Tensor logits = at::linear(features, weight, bias);
   const at::Tensor gradient = tensor_of(
-      black_box::fidelity(black_box::read_logits(logits, "the head's logits"), draws.classes).gradient);
+      black_box::fidelity(black_box::read_logits(logits, "the head's logits"), draws.classes).gradient,
+      network.device());
   network.final_weight(network.gradient()).add_(gradient.t().matmul(features));
   if (bias.defined()) network.final_bias(network.gradient()).add_(gradient.sum(0));
 }

@@ -131,7 +131,7 @@ std::vector<Figure> FedZge::improve_generator(const Answered& answered, const bl
           server().forward(federation().batches().normalised(all[k])), "the global model's logits"));
   }
   const auto pullback = [&](const Logits& gradient) {
-    logits.backward(tensor_of(gradient));
+    logits.backward(tensor_of(gradient, server().device()));
     return leaf.grad().contiguous();
   };
   const at::Tensor gradient = at::empty_like(images);

@@ -1,7 +1,7 @@
 #include "harness/blackbox/local_client.hpp"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
 #include <torch/utils.h>
 
@@ -42,7 +42,8 @@ LocalClient::LocalClient(Federation& federation, std::size_t agent)
     : federation_(federation),
       agent_(agent),
       network_(make_network(client_model(federation.settings(), agent), federation.data().shape,
-                            federation.data().classes, start_seed(federation.settings().seed, agent))) {
+                            federation.data().classes, start_seed(federation.settings().seed, agent),
+                            federation.device())) {
   if (federation.data().shape.is_text())
     fail("black boxes are asked about images, but the data are sentences");
 }
@@ -75,7 +76,7 @@ Message LocalClient::train(const TrainMessage& order) {
 
 Message LocalClient::query(const QueryMessage& asked) {
   const ExampleShape& shape = federation_.data().shape;
-  const at::Tensor& x = asked.samples;
+  const at::Tensor x = asked.samples.to(network_.device());
   const auto is = [&](std::int64_t axis, std::size_t extent) {
     return x.size(axis) == static_cast<std::int64_t>(extent);
   };
@@ -91,7 +92,7 @@ Message LocalClient::query(const QueryMessage& asked) {
       all = with_points(x, {query_options(federation_.settings().black_box, asked.q),
                             static_cast<std::size_t>(x.size(0)), shape.entries(), *seed});
   } else if (asked.q > 0) {
-    all = at::cat({all, std::get<at::Tensor>(asked.points)});
+    all = at::cat({all, std::get<at::Tensor>(asked.points).to(x.device())});
   }
   const at::Tensor inputs = federation_.batches().normalised(all.flatten(0, 1));
   Message answers = answers_about(inputs, all.size(0));
@@ -129,7 +130,7 @@ Message LocalClient::answers_about(const at::Tensor& inputs, std::int64_t groups
     parts.push_back(network_.forward(inputs.narrow(0, begin, std::min(pass, inputs.size(0) - begin))));
   at::Tensor logits = at::cat(parts);
   if (settings.answer_noise > 0) {
-    at::Tensor noise = at::empty(logits.sizes());
+    at::Tensor noise = at::empty_like(logits);
     random::fill(random::Sequence{random::Law::gaussian, noise_key(federation_.settings().seed, agent_)},
                  noise, answered_ * static_cast<std::uint64_t>(logits.size(1)));
     logits.add_(noise, settings.answer_noise);

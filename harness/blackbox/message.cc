@@ -45,7 +45,7 @@ void append(Bytes& bytes, const void* data, std::size_t count) {
 }
 
 void append(Bytes& bytes, const at::Tensor& numbers) {
-  const at::Tensor dense = numbers.to(at::kFloat).contiguous();
+  const at::Tensor dense = numbers.cpu().to(at::kFloat).contiguous();
   append(bytes, dense.data_ptr<float>(), static_cast<std::size_t>(dense.numel()) * sizeof(float));
 }
 
@@ -101,7 +101,7 @@ Bytes encoded(const AnswersMessage& message) {
   Bytes bytes = begin(head);
   if (message.form != AnswerForm::label) append(bytes, message.values);
   if (message.form == AnswerForm::logits) return bytes;
-  const at::Tensor classes = message.classes.contiguous();
+  const at::Tensor classes = message.classes.cpu().contiguous();
   for (std::int64_t i = 0; i < classes.numel(); ++i) {
     const auto label = static_cast<std::uint16_t>(classes.data_ptr<std::int64_t>()[i]);
     append(bytes, &label, sizeof label);

@@ -26,19 +26,20 @@ Generator made_of(const BlackBoxSettings& settings, const ExampleShape& shape, s
 }  // namespace
 
 Synthesiser::Synthesiser(const BlackBoxSettings& settings, const ExampleShape& shape, std::size_t classes,
-                         std::uint64_t seed)
+                         std::uint64_t seed, at::Device device)
     : settings_(settings),
       classes_(classes),
       seed_(seed),
       generator_(made_of(settings, shape, classes, seed)),
-      flat_(generator_) {}
+      flat_(generator_, device) {}
 
 void Synthesiser::begin_round() {
   optimiser_.emplace(TrainingSettings{.optimiser = "adam"}, flat_.parameters());
 }
 
 Synthesiser::Made Synthesiser::make(std::size_t round, std::size_t step) {
-  BatchDraws draws = draw_batch(batch_key(seed_, round, step), settings_.samples, settings_.noise, classes_);
+  BatchDraws draws = draw_batch(batch_key(seed_, round, step), settings_.samples, settings_.noise, classes_,
+                                flat_.state().device());
   generator_.train(true);
   return {generator_.forward(draws.noise, draws.class_tensor), draws.noise, std::move(draws.classes)};
 }

@@ -23,9 +23,9 @@ class Synthesiser {
     std::vector<std::uint32_t> classes;
   };
 
-  /// A new generator, its start drawn from `seed` alone. Error for images that it cannot make.
+  /// A new generator, its start drawn from `seed` alone, on a device. Error for images that it cannot make.
   Synthesiser(const BlackBoxSettings& settings, const ExampleShape& shape, std::size_t classes,
-              std::uint64_t seed);
+              std::uint64_t seed, at::Device device);
 
   /// The optimiser is made anew.
   void begin_round();
@@ -49,7 +49,7 @@ class Synthesiser {
 /// For the data of a federation, as its settings say.
 inline Synthesiser synthesiser_of(const Federation& federation) {
   return {federation.settings().black_box, federation.data().shape, federation.data().classes,
-          federation.settings().seed};
+          federation.settings().seed, federation.device()};
 }
 
 }  // namespace fedval::harness

@@ -12,13 +12,13 @@
 
 namespace fedval::harness {
 
-/// The same entries as floats, rounded once.
-inline at::Tensor tensor_of(const linalg::Matrix<double>& matrix) {
+/// The same entries as floats, rounded once, on a device.
+inline at::Tensor tensor_of(const linalg::Matrix<double>& matrix, at::Device device = at::kCPU) {
   at::Tensor tensor =
       at::empty({static_cast<std::int64_t>(matrix.rows()), static_cast<std::int64_t>(matrix.columns())});
   std::ranges::transform(matrix.values(), tensor.data_ptr<float>(),
                          [](double entry) { return static_cast<float>(entry); });
-  return tensor;
+  return tensor.to(device);
 }
 
 /// Writes a model's state, or reads it into the memory that the model computes with.

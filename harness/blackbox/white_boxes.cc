@@ -14,7 +14,7 @@ at::Tensor ensemble_of(const black_box::EnsembleWeights& weights, std::span<cons
     const at::Tensor share = at::empty({static_cast<std::int64_t>(classes.size()), 1});
     for (std::size_t i = 0; i < classes.size(); ++i)
       share.data_ptr<float>()[i] = static_cast<float>(weights(k, classes[i]));
-    const at::Tensor part = answer(k).mul(share);
+    const at::Tensor logits = answer(k), part = logits.mul(share.to(logits.device()));
     sum = sum.defined() ? sum.add(part) : part;
   }
   return sum;
@@ -26,7 +26,8 @@ WhiteBoxes::WhiteBoxes(const Federation& federation, const OpenModels& models,
   const torch::NoGradGuard no_grad;
   for (const at::Tensor& state : models.states) {
     networks_.push_back(make_network(federation.settings().model, federation.data().shape,
-                                     federation.data().classes, federation.settings().seed));
+                                     federation.data().classes, federation.settings().seed,
+                                     federation.device()));
     networks_.back().state().copy_(state);
     networks_.back().train(false);
   }

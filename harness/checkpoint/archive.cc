@@ -74,7 +74,9 @@ void Archive::put(at::Tensor& tensor) {
     if (count > (bytes_.size() - place_) / sizeof(float)) damaged("fewer entries than announced");
     tensor = at::empty({static_cast<std::int64_t>(count)});
   }
-  raw(tensor.data_ptr<float>(), count * sizeof(float));
+  at::Tensor here = tensor.cpu();
+  raw(here.data_ptr<float>(), count * sizeof(float));
+  if (reading_) tensor = here.to(device_);
   tensors_.push_back(tensor);
 }
 

@@ -26,9 +26,9 @@ class Archive {
  public:
   /// Writes.
   Archive() = default;
-  /// Reads what another one wrote; messages call it `source`.
-  Archive(std::string bytes, std::string source)
-      : bytes_(std::move(bytes)), source_(std::move(source)), reading_(true) {}
+  /// Reads what another one wrote; messages call it `source`. Tensors come back on `device`.
+  Archive(std::string bytes, std::string source, at::Device device = at::kCPU)
+      : bytes_(std::move(bytes)), source_(std::move(source)), device_(device), reading_(true) {}
 
   bool reading() const { return reading_; }
   const std::string& bytes() const { return bytes_; }
@@ -96,6 +96,7 @@ class Archive {
 
   std::string bytes_;
   std::string source_ = "archive";
+  at::Device device_ = at::kCPU;
   bool reading_ = false;
   std::size_t place_ = 0;
   std::vector<at::Tensor> tensors_;  // those met so far

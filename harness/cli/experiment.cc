@@ -94,7 +94,7 @@ class Experiment {
   }
 
   void load(std::string checkpoint) {
-    Archive archive(std::move(checkpoint), "checkpoint");
+    Archive archive(std::move(checkpoint), "checkpoint", laboratory_.federation.device());
     fields(archive);
     archive.end();
     if (folder_ != nullptr) folder_->rewind(lengths_);

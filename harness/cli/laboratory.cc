@@ -10,6 +10,7 @@
 #include "harness/data/data_folder.hpp"
 #include "harness/data/held_out.hpp"
 #include "harness/data/registry.hpp"
+#include "harness/model/device.hpp"
 #include "harness/partition/noise.hpp"
 #include "harness/report/table.hpp"
 
@@ -18,6 +19,7 @@ namespace fedval::harness {
 namespace {
 
 Dataset load(const Settings& settings, const Places& places) {
+  static_cast<void>(device_of(settings.device));  // before anything takes its time
   const std::string& set = settings.data.set;
   const bool built_in = set == "digits" || set == "sentences";
   // A folder that was named is meant: falling back to other data would hide a misspelt path.
@@ -56,8 +58,9 @@ Shards deal(Dataset& data, const Settings& settings) {
   return shards;
 }
 
-/// All cores, or this rank's part of them.
+/// All cores, or this rank's part of them; a GPU is kept busy by one.
 std::size_t threads_of(const Settings& asked, const Ranks* ranks) {
+  if (asked.threads == 0 && asked.device != "cpu") return 1;
   if (asked.threads > 0 || ranks == nullptr || ranks->beside() == 1) return asked.threads;
   return std::max<std::size_t>(1, std::thread::hardware_concurrency() / ranks->beside());
 }
@@ -73,6 +76,7 @@ Laboratory::Laboratory(const Settings& asked, const Places& places, Ranks* ranks
       federation(settings, data, shards, workers, normalisation, ranks) {}
 
 void check_memory(const Federation& federation) {
+  if (!federation.device().is_cpu()) return;  // the models lie there
   std::size_t kept = 0;
   for (std::size_t i = 0; i < federation.agents().size(); ++i)
     if (federation.keeper(i) == federation.ranks().rank()) ++kept;
@@ -112,7 +116,8 @@ void print_setting(std::ostream& out, const Laboratory& laboratory) {
       << "  model    " << settings.model.name << ", " << federation.dimension() << " parameters, final layer "
       << final.name << ", " << final.classes << " x " << final.features << '\n'
       << "  training " << settings.training.rounds << " rounds, " << settings.threads
-      << " agents side by side, seed " << settings.seed << '\n'
+      << " agents side by side" << (settings.device == "cpu" ? "" : " on " + settings.device) << ", seed "
+      << settings.seed << '\n'
       << std::endl;
 }
 

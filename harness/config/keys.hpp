@@ -23,6 +23,15 @@ struct KeyName {
   }
 };
 
+/// "cpu", "cuda" or "cuda:N", N below 100.
+inline bool is_device_name(std::string_view text) {
+  if (text == "cpu" || text == "cuda") return true;
+  if (!text.starts_with("cuda:")) return false;
+  const std::string_view number = text.substr(5);
+  return (number.size() == 1 || (number.size() == 2 && number[0] != '0')) &&
+         number.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 /// Whether the text can name the folder of a run: letters, digits, '.', '_' and '-', no dot in front.
 inline bool is_folder_name(std::string_view text) {
   constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -47,7 +56,9 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   visit(KeyName{"", "seed"}, s.seed, any, "The same seed gives the same experiment.");
   visit(KeyName{"", "threads"}, s.threads, Count{0, 1024},
         "Agents trained at the same time; 0 = one for each core.");
-  visit(KeyName{"", "device"}, s.device, Choice{{"cpu"}}, "Where the models are trained.");
+  visit(KeyName{"", "device"}, s.device, Text{"\"cpu\", \"cuda\" or \"cuda:N\"", is_device_name},
+        "Where models are trained and updates are scored: the processor, or a GPU, the first or the one of "
+        "number N.");
 
   visit(KeyName{"data", "set"}, s.data.set,
         Choice{{"auto", "mnist", "fashion_mnist", "mnist_writers", "femnist", "cifar10", "cifar100",

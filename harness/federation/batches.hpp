@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -23,11 +24,15 @@ struct Normalisation {
 /// Over all pixels of each channel; a channel of one value has deviation 1. O(pixels).
 Normalisation normalisation_of(const Examples& examples, const ExampleShape& shape);
 
-/// Makes batches of examples of one shape. Any thread may call it.
+/// Makes batches of examples of one shape on a device. Any thread may call it.
 class Batches {
  public:
   /// Of images: normalised as given. Of sentences: `normalisation` is not read.
-  Batches(const ExampleShape& shape, const Normalisation& normalisation);
+  Batches(const ExampleShape& shape, const Normalisation& normalisation, at::Device device = at::kCPU);
+
+  /// Copies examples to a device that is not the CPU, which from then on makes their batches itself: only
+  /// their numbers are sent. The examples must outlive it, and not change.
+  void keep(const Examples& examples);
 
   /// (batch, channels, height, width) floats, or (batch, length) int64, of the examples at `indices`.
   at::Tensor inputs(const Examples& examples, std::span<const std::size_t> indices) const;
@@ -37,11 +42,22 @@ class Batches {
   /// d normalised / d image, of each channel: (channels, 1, 1).
   at::Tensor slope() const;
   /// Their labels, int64.
-  static at::Tensor labels(const Examples& examples, std::span<const std::size_t> indices);
+  at::Tensor labels(const Examples& examples, std::span<const std::size_t> indices) const;
 
  private:
+  struct Kept {
+    at::Tensor entries, labels;  // bytes or words, n x ...; int64, n
+  };
+  at::Tensor chosen(std::span<const std::size_t> indices) const;
+  at::Tensor inputs_there(const at::Tensor& entries, std::span<const std::size_t> indices) const;
+  at::Tensor inputs_here(const Examples& examples, std::span<const std::size_t> indices) const;
+
   ExampleShape shape_;
+  at::Device device_;
   std::vector<std::array<float, 256>> value_;  // of a pixel, by channel
+  at::Tensor values_,
+      begins_;  // the same on the device in a row, and where each channel's begin; else undefined
+  std::map<const Examples*, Kept> kept_;
 };
 
 }  // namespace fedval::harness

@@ -8,9 +8,9 @@
 
 #include "fedval/error.hpp"
 #include "fedval/shapley/exact.hpp"
-#include "fedval/tensor/check.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/federation/finite.hpp"
 
 namespace fedval::harness {
 
@@ -116,7 +116,7 @@ at::Tensor CoalitionTraining::average(Mask coalition, const at::Tensor& state,
   for (std::size_t i = 0; i < members.size(); ++i) {
     const Agent& agent = federation_.agents()[members[i]];
     updates.push_back(reached[i].sub(state));
-    check_finite(updates[i], "client " + agent.id.text() + ": update");
+    check_finite_there(updates[i], "client " + agent.id.text() + ": update");
     weights.push_back(static_cast<double>(agent.shard.size()));
   }
   if (members.empty()) return state;

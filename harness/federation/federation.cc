@@ -8,6 +8,7 @@
 
 #include "fedval/error.hpp"
 #include "harness/attack/attack.hpp"
+#include "harness/model/device.hpp"
 
 namespace fedval::harness {
 
@@ -18,8 +19,6 @@ std::vector<std::size_t> range(std::size_t begin, std::size_t end) {
   std::iota(indices.begin(), indices.end(), begin);
   return indices;
 }
-
-constexpr std::size_t test_batch = 50;  // small enough that a layer's activations stay in cache
 
 const Examples& tested_part(const EvaluationSettings& settings, const Dataset& data) {
   const Examples& part = settings.on == "test" ? data.test : data.held_out;
@@ -44,16 +43,26 @@ void check_attackers(const AttackSettings& settings, std::size_t agents) {
     if (agent > agents) fail("attack.agents names agent ", agent, " of ", agents);
 }
 
+/// Ranks exchange what lies in the host's memory.
+at::Device device_for(const Settings& settings, const Ranks* ranks) {
+  const at::Device device = device_of(settings.device);
+  if (!device.is_cpu() && ranks != nullptr && ranks->count() > 1)
+    fail("device is \"", settings.device, "\", but ", ranks->count(), " ranks train on the CPU only");
+  return device;
+}
+
 }  // namespace
 
 Federation::Federation(const Settings& settings, const Dataset& data, const Shards& shards, Workers& workers,
                        const std::optional<Normalisation>& normalisation, Ranks* ranks)
     : settings_(settings),
+      device_(device_for(settings, ranks)),
       data_(data),
       tested_(tested_part(settings.evaluation, data)),
       workers_(workers),
       ranks_(ranks != nullptr ? *ranks : alone_),
-      batches_(data.shape, normalisation ? *normalisation : normalisation_of(data.train, data.shape)),
+      batches_(data.shape, normalisation ? *normalisation : normalisation_of(data.train, data.shape),
+               device_),
       test_samples_(settings.evaluation.test_samples == 0 ? tested_.size()
                                                           : settings.evaluation.test_samples) {
   for (const Indices& shard : shards) {
@@ -66,9 +75,13 @@ Federation::Federation(const Settings& settings, const Dataset& data, const Shar
   keepers_ = ranks_.owners(sizes);
   check_attackers(settings.attack, agents_.size());
   for (std::size_t worker = 0; worker < workers.count(); ++worker)
-    networks_.push_back(make_network(settings.model, data.shape, data.classes, settings.seed));
+    networks_.push_back(make_network(settings.model, data.shape, data.classes, settings.seed, device_));
+  for (const Examples* part : {&data.train, &data.held_out, &data.test}) batches_.keep(*part);
   start_ = networks_.front().state().clone();
 }
+
+/// On the CPU so small that a layer's activations stay in cache; a GPU wants work for all its cores.
+std::size_t Federation::test_batch() const { return device_.is_cpu() ? 50 : 1000; }
 
 std::span<const std::size_t> Federation::shard_of(const Task& task) const {
   const std::span<const std::size_t> all = agents_[task.who.agent].shard;
@@ -163,6 +176,7 @@ Federation::Pace Federation::measure() {
   const auto seconds_of = [&](const auto& body) {
     const auto start = std::chrono::steady_clock::now();
     workers_.for_each(workers_.count(), [&](std::size_t, std::size_t worker) { body(networks_[worker]); });
+    wait_for(device_);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   const auto seconds_of_steps = [&](std::size_t steps) {
@@ -172,7 +186,7 @@ Federation::Pace Federation::measure() {
             settings_.training.learning_rate, steps, {}, unused);
     });
   };
-  const std::size_t tested = std::min(test_samples_, test_batch);
+  const std::size_t tested = std::min(test_samples_, test_batch());
   const auto test_once = [&](FlatNetwork& network) {
     harness::test(network, batches_, tested_, range(0, tested));
   };
@@ -187,6 +201,7 @@ Federation::Pace Federation::measure() {
 }
 
 std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
+  const std::size_t batch = test_batch();
   std::vector<double> losses(tasks.size());
   std::vector<std::size_t> sizes;
   for (const Task& task : tasks) sizes.push_back(shard_of(task).size());
@@ -194,9 +209,9 @@ std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
   for_each(sizes, owners, [&](std::size_t i, std::size_t worker) {
     networks_[worker].state().copy_(tasks[i].state);
     const std::span<const std::size_t> shard = shard_of(tasks[i]);
-    for (std::size_t begin = 0; begin < shard.size(); begin += test_batch)
+    for (std::size_t begin = 0; begin < shard.size(); begin += batch)
       losses[i] += harness::test(networks_[worker], batches_, data_.train,
-                                 shard.subspan(begin, std::min(test_batch, shard.size() - begin)))
+                                 shard.subspan(begin, std::min(batch, shard.size() - begin)))
                        .loss;
     losses[i] /= static_cast<double>(shard.size());
   });
@@ -245,9 +260,9 @@ std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states,
     held.push_back(holder);
   }
 
-  const std::size_t batches = (samples + test_batch - 1) / test_batch;
+  const std::size_t batch = test_batch(), batches = (samples + batch - 1) / batch;
   const std::size_t tasks = different.size() * batches;
-  const std::vector<std::size_t> costs(tasks, test_batch);
+  const std::vector<std::size_t> costs(tasks, batch);
   std::vector<std::size_t> owners = ranks_.owners(costs);
   for (std::size_t task = 0; task < tasks; ++task)
     if (held[task / batches] != anywhere) owners[task] = held[task / batches];
@@ -259,9 +274,9 @@ std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states,
       networks_[worker].state().copy_(state);
       loaded[worker] = state.data_ptr();
     }
-    const std::size_t begin = task % batches * test_batch;
+    const std::size_t begin = task % batches * batch;
     const Counted counted =
-        harness::test(networks_[worker], batches_, part, range(begin, std::min(samples, begin + test_batch)));
+        harness::test(networks_[worker], batches_, part, range(begin, std::min(samples, begin + batch)));
     correct[task] = static_cast<double>(counted.correct);
     loss[task] = counted.loss;
   });

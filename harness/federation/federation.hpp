@@ -41,14 +41,16 @@ class Federation {
   };
 
   /// Error when the settings ask for more test examples than there are, or for a model that does not exist or
-  /// does not fit the data. The data and the workers must outlive it. `normalisation`: given where data.train
-  /// holds more than the training part, such as noisy copies; else that of data.train. `ranks`: the processes
-  /// that share the work, all with the same federation; must outlive it.
+  /// does not fit the data, for a device that is not there, and for one that is not the CPU with several
+  /// ranks. The data and the workers must outlive it. `normalisation`: given where data.train holds more than
+  /// the training part, such as noisy copies; else that of data.train. `ranks`: the processes that share the
+  /// work, all with the same federation; must outlive it.
   Federation(const Settings& settings, const Dataset& data, const Shards& shards, Workers& workers,
              const std::optional<Normalisation>& normalisation = std::nullopt, Ranks* ranks = nullptr);
 
   const Settings& settings() const { return settings_; }
   const Dataset& data() const { return data_; }
+  at::Device device() const { return device_; }
   const Batches& batches() const { return batches_; }
   Workers& workers() { return workers_; }
   const std::vector<Agent>& agents() const { return agents_; }
@@ -115,7 +117,10 @@ class Federation {
   std::vector<Tested> test(const std::vector<at::Tensor>& states, std::span<const std::size_t> holders,
                            const Examples& part, std::size_t samples);
 
+  std::size_t test_batch() const;
+
   Settings settings_;
+  at::Device device_;
   const Dataset& data_;
   const Examples& tested_;
   Workers& workers_;

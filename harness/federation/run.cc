@@ -6,10 +6,10 @@
 #include <chrono>
 #include <numeric>
 
-#include "fedval/tensor/check.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/attack/attack.hpp"
+#include "harness/federation/finite.hpp"
 
 namespace fedval::harness {
 
@@ -24,7 +24,7 @@ double seconds_since(Clock::time_point start) {
 /// Why the update cannot be used; empty when it can.
 std::string objection_to(const at::Tensor& update) {
   try {
-    check_finite(update, "update");
+    check_finite_there(update, "update");
   } catch (const Error& error) {
     return error.what();
   }

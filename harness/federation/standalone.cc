@@ -1,7 +1,6 @@
 #include "harness/federation/standalone.hpp"
 
-#include "fedval/tensor/check.hpp"
-#include "fedval/tensor/torch.hpp"
+#include "harness/federation/finite.hpp"
 
 namespace fedval::harness {
 
@@ -19,7 +18,8 @@ void Standalone::next(std::atomic<std::size_t>& counter) {
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (!reached[i].defined()) continue;
     try {
-      check_finite(reached[i], "client " + federation_.agents()[tasks[i].who.agent].id.text() + ": model");
+      check_finite_there(reached[i],
+                         "client " + federation_.agents()[tasks[i].who.agent].id.text() + ": model");
     } catch (const Error& error) {
       objections[i] = error.what();
     }

@@ -69,7 +69,7 @@ void train(FlatNetwork& network, const Batches& batches, const Examples& example
                         end = batch_begin(settings, order.size(), step % an_epoch + 1);
       const auto batch = std::span<const std::size_t>(order).subspan(begin, end - begin);
       network.gradient().zero_();
-      at::Tensor labels = Batches::labels(examples, batch);
+      at::Tensor labels = batches.labels(examples, batch);
       if (options.flipped) labels = network.final_layer().classes - 1 - labels;
       at::cross_entropy_loss(network.forward(batches.inputs(examples, batch)), labels).backward();
       const torch::NoGradGuard no_grad;
@@ -90,7 +90,7 @@ Counted test(FlatNetwork& network, const Batches& batches, const Examples& examp
   const torch::NoGradGuard no_grad;
   network.train(false);
   const at::Tensor logits = network.forward(batches.inputs(examples, indices)),
-                   labels = Batches::labels(examples, indices);
+                   labels = batches.labels(examples, indices);
   return {static_cast<std::size_t>(logits.argmax(1).eq(labels).sum().item().toLong()),
           at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).item().toDouble()};
 }

@@ -13,7 +13,8 @@ Scores AccumulatedIndex::observe(const Round& round, Context& context) {
   if (round.size() == 0) return {};
   const Round::Parts updates = round.parts(&ClientParts::update, "update", name());
   State next = state_;  // shares its tensors, which are never written to
-  if (!next.start.defined()) next.start = context.model.clone();
+  next.start = next.start.defined() ? next.start.to(context.model.device()) : context.model.clone();
+  for (auto& [id, sum] : next.sums) sum.updates = sum.updates.to(next.start.device());  // restored ones
   for (std::size_t i = 0; i < round.size(); ++i) {
     const auto& client = round.clients()[i];
     Sum& sum = next.sums[client.id];

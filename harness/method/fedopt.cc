@@ -49,9 +49,10 @@ void FedOpt::advance(State& state, const at::Tensor& delta) const {
     state.m = at::zeros_like(delta);
     if (adaptive) state.root = at::full_like(delta, settings_.tau);
   }
-  state.m = state.m.mul(beta1).add_(delta, adaptive ? 1 - beta1 : 1);
+  state.m = state.m.to(delta.device()).mul(beta1).add_(delta, adaptive ? 1 - beta1 : 1);
   if (!adaptive) return;
-  const at::Tensor v = state.root.to(at::kDouble).square(), square = delta.to(at::kDouble).square();
+  const at::Tensor v = state.root.to(delta.device(), at::kDouble).square(),
+                   square = delta.to(at::kDouble).square();
   if (settings_.optimiser == "adam")
     v.mul_(beta2).add_(square, 1 - beta2);
   else if (settings_.optimiser == "yogi")

@@ -6,15 +6,15 @@
 
 namespace fedval::harness {
 
-FlatModule::FlatModule(torch::nn::Module& module) {
+FlatModule::FlatModule(torch::nn::Module& module, at::Device device) {
   const torch::NoGradGuard no_grad;
   std::int64_t dimension = 0, buffers = 0;
   for (const auto& parameter : module.parameters()) dimension += parameter.numel();
   for (const auto& buffer : module.buffers())
     if (buffer.is_floating_point()) buffers += buffer.numel();
-  state_ = at::empty({dimension + buffers});
+  state_ = at::empty({dimension + buffers}, device);
   parameters_ = state_.narrow(0, 0, dimension);
-  gradient_ = at::zeros({dimension});
+  gradient_ = at::zeros({dimension}, device);
   std::int64_t begin = 0;
   const auto move_in = [&](at::Tensor& tensor) {
     const at::Tensor view = state_.narrow(0, begin, tensor.numel()).view(tensor.sizes());

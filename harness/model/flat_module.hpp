@@ -6,6 +6,7 @@
 // so a model is copied, subtracted and aggregated as one tensor, and nothing has to be gathered or scattered.
 #pragma once
 
+#include <c10/core/Device.h>
 #include <torch/nn/module.h>
 
 #include <cstdint>
@@ -17,9 +18,9 @@ namespace fedval::harness {
 
 class FlatModule {
  public:
-  /// Moves the module's parameters, gradients and buffers into vectors of its own; the module must live as
-  /// long as anyone computes with it.
-  explicit FlatModule(torch::nn::Module& module);
+  /// Moves the module's parameters, gradients and buffers into vectors of its own on `device`; the module
+  /// must live as long as anyone computes with it.
+  explicit FlatModule(torch::nn::Module& module, at::Device device = at::kCPU);
 
   /// The D parameters, then the B buffers; writing to it changes the module.
   const at::Tensor& state() const { return state_; }

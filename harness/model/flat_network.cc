@@ -27,14 +27,14 @@ FinalLayer find_final_layer(Network& network) {
 
 at::Tensor Network::dropout(const at::Tensor& x, double p) {
   if (!is_training() || p == 0) return x;
-  at::Tensor uniform = at::empty(x.sizes());
+  at::Tensor uniform = at::empty(x.sizes(), x.device());
   random::fill(random::Sequence{random::Law::uniform, key_}, uniform, drawn_);
   drawn_ += static_cast<std::uint64_t>(x.numel());
   return x * uniform.ge(p).to(x.scalar_type()).mul_(1 / (1 - p));
 }
 
-FlatNetwork::FlatNetwork(std::shared_ptr<Network> network)
-    : network_(std::move(network)), flat_(*network_), final_(find_final_layer(*network_)) {
+FlatNetwork::FlatNetwork(std::shared_ptr<Network> network, at::Device device)
+    : network_(std::move(network)), flat_(*network_, device), final_(find_final_layer(*network_)) {
   final_.weight_begin = flat_.begin_of(final_.name + ".weight");
   final_.bias_begin = flat_.begin_of(final_.name + ".bias");
 }

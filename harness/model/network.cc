@@ -95,7 +95,7 @@ std::vector<std::string_view> model_names() {
 }
 
 FlatNetwork make_network(const ModelSettings& settings, const ExampleShape& shape, std::size_t classes,
-                         std::uint64_t seed) {
+                         std::uint64_t seed, at::Device device) {
   const auto entry = std::ranges::find(entries, settings.name, &Entry::name);
   if (entry == entries.end()) {
     std::string known;
@@ -105,7 +105,7 @@ FlatNetwork make_network(const ModelSettings& settings, const ExampleShape& shap
   check_shape(*entry, shape);
   // The only use of LibTorch's shared generator: whoever trains draws from streams of their own.
   torch::manual_seed(seed);
-  return FlatNetwork(entry->make({settings, shape, static_cast<std::int64_t>(classes)}));
+  return FlatNetwork(entry->make({settings, shape, static_cast<std::int64_t>(classes)}), device);
 }
 
 }  // namespace fedval::harness

@@ -50,12 +50,13 @@ struct FinalLayer {
 /// A network whose parameters and buffers live in one flat tensor; what is not said here, FlatModule says.
 class FlatNetwork {
  public:
-  explicit FlatNetwork(std::shared_ptr<Network> network);
+  explicit FlatNetwork(std::shared_ptr<Network> network, at::Device device = at::kCPU);
 
   at::Tensor forward(const at::Tensor& examples) { return network_->forward(examples); }
   void train(bool on) { network_->train(on); }
   void draw_from(random::Key key) { network_->draw_from(key); }
 
+  at::Device device() const { return state().device(); }
   const at::Tensor& state() const { return flat_.state(); }
   const at::Tensor& parameters() const { return flat_.parameters(); }
   const at::Tensor& gradient() const { return flat_.gradient(); }
@@ -78,9 +79,10 @@ class FlatNetwork {
 /// The names that make_network() knows.
 std::vector<std::string_view> model_names();
 
-/// A new network for examples of a shape, its parameters drawn from `seed` alone. Error for an unknown name
-/// (with the known ones), for examples that the network cannot take, and for options it cannot have.
+/// A new network for examples of a shape, its parameters drawn from `seed` alone, the same on every device.
+/// Error for an unknown name (with the known ones), for examples that the network cannot take, and for
+/// options it cannot have.
 FlatNetwork make_network(const ModelSettings& settings, const ExampleShape& shape, std::size_t classes,
-                         std::uint64_t seed);
+                         std::uint64_t seed, at::Device device = at::kCPU);
 
 }  // namespace fedval::harness

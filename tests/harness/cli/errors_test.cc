@@ -52,6 +52,15 @@ TEST_CASE("settings: unknown key, wrong type, syntax, missing file") {
   CHECK(entries(folder / "runs") == 0);
 }
 
+TEST_CASE("a device that is not there, before the data are looked for") {
+  const test_files::Folder folder;
+  const std::string nowhere = "--data " + (folder / "nothing").string();
+  check_refused(folder, replaced(tiny_experiment, "\"digits\"", "\"mnist\""), nowhere + " --device cuda:9",
+                {"bad.toml: device is \"cuda:9\", but LibTorch "});
+  check_refused(folder, tiny_experiment, "--device gpu",
+                {"--device gpu: device is \"gpu\", must be \"cpu\", \"cuda\" or \"cuda:N\""});
+}
+
 TEST_CASE("data: missing, wrong magic, truncated") {
   const test_files::Folder folder;
   const std::string mnist = replaced(tiny_experiment, "\"digits\"", "\"mnist\"");

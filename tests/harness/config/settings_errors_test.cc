@@ -139,8 +139,10 @@ TEST_CASE("settings: texts that are not accepted") {
       {"[spectral_fed]\nnormaliser = \"log_ranks\"",
        "t.toml:2: spectral_fed.normaliser is \"log_ranks\", must be one of \"log_min_dim\", \"none\", "
        "\"log_rank\"; did you mean \"log_rank\"?"},
-      {"device = \"gpu\"", "t.toml:1: device is \"gpu\", must be \"cpu\""},
-      {"device = \"cuda:\"", "t.toml:1: device is \"cuda:\", must be \"cpu\""},
+      {"device = \"gpu\"", "t.toml:1: device is \"gpu\", must be \"cpu\", \"cuda\" or \"cuda:N\""},
+      {"device = \"cuda:\"", "t.toml:1: device is \"cuda:\", must be \"cpu\", \"cuda\" or \"cuda:N\""},
+      {"device = \"cuda:01\"", "t.toml:1: device is \"cuda:01\", must be \"cpu\", \"cuda\" or \"cuda:N\""},
+      {"device = \"cuda:-1\"", "t.toml:1: device is \"cuda:-1\", must be \"cpu\", \"cuda\" or \"cuda:N\""},
       {"[methods]\nrun = []",
        "t.toml:2: methods.run is empty, must be one or more of " + methods + ", each at most once"},
       {"[methods]\nrun = [\n\"fedavg\",\n\"cgvs\"]",

@@ -63,7 +63,8 @@ TEST_CASE("mean and deviation of each channel, and every entry of a batch") {
   CHECK(normalisation.deviation[1] == doctest::Approx(deviation[1]).epsilon(1e-12));
 
   const std::vector<std::size_t> chosen{7, 0, 39, 7};
-  const at::Tensor batch = Batches(colour, normalisation).inputs(examples, chosen);
+  const Batches batches(colour, normalisation);
+  const at::Tensor batch = batches.inputs(examples, chosen);
   CHECK(batch.sizes() == at::IntArrayRef({4, 3, 2, 5}));
   CHECK((batch.scalar_type() == at::kFloat));
   for (std::size_t i = 0; i < chosen.size(); ++i)
@@ -73,7 +74,7 @@ TEST_CASE("mean and deviation of each channel, and every entry of a batch") {
         const float found = batch.data_ptr<float>()[(i * 3 + c) * 10 + p];
         CHECK(found == doctest::Approx(expected).epsilon(1e-6));
       }
-  const at::Tensor labels = Batches::labels(examples, chosen);
+  const at::Tensor labels = batches.labels(examples, chosen);
   CHECK((labels.scalar_type() == at::kLong));
   for (std::size_t i = 0; i < chosen.size(); ++i)
     CHECK(labels.data_ptr<std::int64_t>()[i] == examples.labels[chosen[i]]);
@@ -124,5 +125,5 @@ TEST_CASE("no examples make an empty batch") {
   const Examples examples = colourful(3);
   const Batches batches(colour, normalisation_of(examples, colour));
   CHECK(batches.inputs(examples, {}).sizes() == at::IntArrayRef({0, 3, 2, 5}));
-  CHECK(Batches::labels(examples, {}).numel() == 0);
+  CHECK(batches.labels(examples, {}).numel() == 0);
 }

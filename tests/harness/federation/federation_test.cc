@@ -52,7 +52,7 @@ TEST_CASE(
   for (std::size_t i = 0; i < states.size(); ++i) {
     network.state().copy_(states[i]);
     const at::Tensor chosen = network.forward(batches.inputs(digits().test, all)).argmax(1);
-    const auto right = chosen.eq(Batches::labels(digits().test, all)).sum().item().toLong();
+    const auto right = chosen.eq(batches.labels(digits().test, all)).sum().item().toLong();
     CHECK(found[i] == static_cast<double>(right) / 123);
   }
   CHECK(found[0] == found.back());

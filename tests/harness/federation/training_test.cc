@@ -110,7 +110,7 @@ at::Tensor peer(const Options& options, int steps) {
     }
     network.gradient().zero_();
     at::cross_entropy_loss(network.forward(batches.inputs(digits().train, all)),
-                           Batches::labels(digits().train, all))
+                           batches.labels(digits().train, all))
         .backward();
     weights.mutable_grad() = network.gradient().clone();
     optimizer.step();
