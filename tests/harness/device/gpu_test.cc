@@ -9,7 +9,7 @@ namespace {
 
 const auto without_gpu = doctest::skip(!torch::cuda::is_available());
 
-} // namespace
+}  // namespace
 
 TEST_CASE("a GPU: batches have the host's bits" * without_gpu) {
   check_batches(digits());
@@ -17,14 +17,13 @@ TEST_CASE("a GPU: batches have the host's bits" * without_gpu) {
 }
 
 TEST_CASE("a GPU: every model starts and learns as on the CPU" * without_gpu) {
-  for (const char *model : {"mnist_cnn", "mlp", "small_cnn", "resnet18"})
-    check_step(model, digits());
+  for (const char* model : {"mnist_cnn", "mlp", "small_cnn", "resnet18"}) check_step(model, digits());
   check_step("text_cnn", made_sentences(1, 400, 200));
 }
 
-TEST_CASE("a GPU: every method and score as on the CPU, the same bits twice, "
-          "and resumable" *
-          without_gpu) {
-  for (const std::string &method : method_names())
-    check_run(method);
+TEST_CASE(
+    "a GPU: every method and score as on the CPU, the same bits twice, "
+    "and resumable" *
+    without_gpu) {
+  for (const std::string& method : method_names()) check_run(method);
 }

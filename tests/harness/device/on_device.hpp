@@ -18,7 +18,7 @@
 
 namespace fedval::harness {
 
-inline const Dataset &digits_with_held_out() {
+inline const Dataset& digits_with_held_out() {
   static const Dataset data = [] {
     Dataset all = digits();
     set_aside(all, 40, 1);
@@ -29,21 +29,18 @@ inline const Dataset &digits_with_held_out() {
 
 /// A federation on a device, and its runs.
 struct OnDevice {
-  OnDevice(Settings settings, const std::string &device,
-           std::size_t threads = 1,
-           const Dataset &data = digits_with_held_out())
+  OnDevice(Settings settings, const std::string& device, std::size_t threads = 1,
+           const Dataset& data = digits_with_held_out())
       : scene((settings.device = device, settings), threads, data) {}
 
-  std::unique_ptr<MethodRun> run(const std::string &method) {
-    if (distils(method))
-      return make_distillation_run(method, scene.federation);
+  std::unique_ptr<MethodRun> run(const std::string& method) {
+    if (distils(method)) return make_distillation_run(method, scene.federation);
     return scene.run(method);
   }
 
   /// As it is saved after so many rounds.
-  std::string saved(MethodRun &run, std::size_t rounds) {
-    while (run.rounds() < rounds)
-      records.push_back(run.next(scene.steps));
+  std::string saved(MethodRun& run, std::size_t rounds) {
+    while (run.rounds() < rounds) records.push_back(run.next(scene.steps));
     Archive writer;
     run.fields(writer);
     return writer.bytes();
@@ -53,12 +50,12 @@ struct OnDevice {
   std::vector<RoundRecord> records;
 };
 
-inline at::Tensor server_in(MethodRun &run) {
-  Run *const steering = dynamic_cast<Run *>(&run);
+inline at::Tensor server_in(MethodRun& run) {
+  Run* const steering = dynamic_cast<Run*>(&run);
   return steering != nullptr ? kept_by(*steering).server : server_of(run);
 }
 
-inline Settings device_settings(const std::string &method) {
+inline Settings device_settings(const std::string& method) {
   Settings settings = distils(method) ? black_box_settings() : small_settings();
   settings.training.rounds = 2;
   settings.scores.read = reader_names();
@@ -67,43 +64,37 @@ inline Settings device_settings(const std::string &method) {
 }
 
 /// Of two tensors, as a share of how far the second has come from `start`.
-inline double distance(const at::Tensor &one, const at::Tensor &two,
-                       const at::Tensor &start) {
+inline double distance(const at::Tensor& one, const at::Tensor& two, const at::Tensor& start) {
   return (one.sub(two).norm() / two.sub(start).norm()).item().toDouble();
 }
 
 /// Rounding differs, training multiplies it; nothing else does.
 constexpr double alike = 1e-2;
 
-inline void check_scores(const RoundRecord &there, const RoundRecord &here) {
+inline void check_scores(const RoundRecord& there, const RoundRecord& here) {
   REQUIRE(there.readers.size() == here.readers.size());
   for (std::size_t reader = 0; reader < here.readers.size(); ++reader) {
-    const Scores &found = there.readers[reader].scores,
-                 &expected = here.readers[reader].scores;
+    const Scores &found = there.readers[reader].scores, &expected = here.readers[reader].scores;
     CAPTURE(here.readers[reader].name);
     REQUIRE(found.size() == expected.size());
     double scale = 0;
-    for (const auto &[id, score] : expected)
-      scale = std::max(scale, std::abs(score.value));
+    for (const auto& [id, score] : expected) scale = std::max(scale, std::abs(score.value));
     for (std::size_t i = 0; i < expected.size(); ++i) {
       CHECK(found[i].first == expected[i].first);
-      CHECK(std::abs(found[i].second.value - expected[i].second.value) <=
-            alike * scale);
+      CHECK(std::abs(found[i].second.value - expected[i].second.value) <= alike * scale);
     }
   }
 }
 
 /// A run on the GPU does what it does on the CPU; twice the same bits, with any
 /// number of workers; and goes on from what it has saved.
-inline void check_run(const std::string &method) {
+inline void check_run(const std::string& method) {
   CAPTURE(method);
   const Settings settings = device_settings(method);
-  OnDevice here(settings, "cpu"), there(settings, "cuda"),
-      again(settings, "cuda", 3);
-  const auto cpu = here.run(method), gpu = there.run(method),
-             second = again.run(method);
+  OnDevice here(settings, "cpu"), there(settings, "cuda"), again(settings, "cuda", 3);
+  const auto cpu = here.run(method), gpu = there.run(method), second = again.run(method);
   const std::string one = there.saved(*gpu, 1);
-  CHECK(server_in(*gpu).is_cpu()); // an archive is read by whoever wants to
+  CHECK(server_in(*gpu).is_cpu());  // an archive is read by whoever wants to
   here.saved(*cpu, 1);
   check_scores(there.records[0], here.records[0]);
 
@@ -114,8 +105,7 @@ inline void check_run(const std::string &method) {
   there.saved(*gpu, 2);
   here.saved(*cpu, 2);
   const at::Tensor server = server_in(*gpu);
-  const at::Tensor start = here.scene.federation.start().narrow(
-      0, 0, here.scene.federation.dimension());
+  const at::Tensor start = here.scene.federation.start().narrow(0, 0, here.scene.federation.dimension());
   CHECK(distance(server, server_in(*cpu), start) < alike);
   there.saved(*resumed, 2);
   CHECK(server_in(*resumed).equal(server));
@@ -126,57 +116,50 @@ inline void check_run(const std::string &method) {
   CHECK(found.notes == expected.notes);
   REQUIRE(found.agent_loss.size() == expected.agent_loss.size());
   for (std::size_t agent = 0; agent < expected.agent_loss.size(); ++agent)
-    CHECK(found.agent_loss[agent] ==
-          doctest::Approx(expected.agent_loss[agent]).epsilon(alike));
+    CHECK(found.agent_loss[agent] == doctest::Approx(expected.agent_loss[agent]).epsilon(alike));
 }
 
 /// A network starts with the same numbers, and learns the same in a step,
 /// whatever the model.
-inline void check_step(const std::string &model, const Dataset &data) {
+inline void check_step(const std::string& model, const Dataset& data) {
   CAPTURE(model);
   Settings settings = small_settings(model);
-  settings.training = {
-      .rounds = 1, .local_epochs = 1, .batch_size = 16, .learning_rate = 0.01};
+  settings.training = {.rounds = 1, .local_epochs = 1, .batch_size = 16, .learning_rate = 0.01};
   OnDevice here(settings, "cpu", 1, data), there(settings, "cuda", 1, data);
   const at::Tensor start = here.scene.federation.start();
   CHECK(there.scene.federation.start().is_cuda());
   CHECK(there.scene.federation.start().cpu().equal(start));
-  const auto reached = [&](OnDevice &one) {
+  const auto reached = [&](OnDevice& one) {
     return one.scene.federation
         .train_all({{{0, 1e-9}, one.scene.federation.start()}}, 0,
-                   one.scene.steps)[0] // one batch
+                   one.scene.steps)[0]  // one batch
         .cpu();
   };
   CHECK(distance(reached(there), reached(here), start) < alike);
-  const Tested found = there.scene.federation.test(
-                   {there.scene.federation.start()})[0],
+  const Tested found = there.scene.federation.test({there.scene.federation.start()})[0],
                expected = here.scene.federation.test({start})[0];
   CHECK(found.loss == doctest::Approx(expected.loss).epsilon(1e-4));
 }
 
 /// Batches have the host's bits, of examples that the device keeps and of
 /// others.
-inline void check_batches(const Dataset &data) {
+inline void check_batches(const Dataset& data) {
   const Normalisation normalisation = normalisation_of(data.train, data.shape);
   const Batches here(data.shape, normalisation);
   Batches there(data.shape, normalisation, device_of("cuda"));
   there.keep(data.train);
   const std::vector<std::size_t> chosen{7, 0, 3, 7};
-  for (const Examples *part : {&data.train, &data.test}) {
-    const at::Tensor found = there.inputs(*part, chosen),
-                     labels = there.labels(*part, chosen);
+  for (const Examples* part : {&data.train, &data.test}) {
+    const at::Tensor found = there.inputs(*part, chosen), labels = there.labels(*part, chosen);
     CHECK(found.is_cuda());
     CHECK(labels.is_cuda());
     CHECK(found.cpu().equal(here.inputs(*part, chosen)));
     CHECK(labels.cpu().equal(here.labels(*part, chosen)));
   }
   CHECK(there.inputs(data.train, {}).size(0) == 0);
-  if (data.shape.is_text())
-    return;
+  if (data.shape.is_text()) return;
   const at::Tensor images = here.inputs(data.test, chosen).mul(0.1);
-  CHECK(there.normalised(images.to(device_of("cuda")))
-            .cpu()
-            .equal(here.normalised(images)));
+  CHECK(there.normalised(images.to(device_of("cuda"))).cpu().equal(here.normalised(images)));
 }
 
-} // namespace fedval::harness
+}  // namespace fedval::harness

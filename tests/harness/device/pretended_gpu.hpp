@@ -25,4 +25,4 @@ inline constexpr bool gpu_can_be_pretended = true;
 inline constexpr bool gpu_can_be_pretended = false;
 #endif
 
-} // namespace fedval::tests
+}  // namespace fedval::tests
