@@ -53,10 +53,7 @@ TEST_CASE(
   for (const std::string& method : method_names()) check_run(method);
 }
 
-TEST_CASE(
-    "a pretended GPU: what of a round comes to the host does not grow "
-    "with the model" *
-    unlike) {
+TEST_CASE("a pretended GPU: what comes to the host does not grow with the model" * unlike) {
   for (const std::size_t agents : {3, 6}) {
     CAPTURE(agents);
     // Whether an update is finite and how much of the step it is; N x N inner
