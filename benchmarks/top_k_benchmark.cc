@@ -74,7 +74,7 @@ void add_results(const Vector& vector, std::size_t k, const std::string& size) {
   const auto out = std::make_shared<std::vector<float>>(vector->size());
   const auto sparse = std::make_shared<fedval::reward::SparseVector>();
   fedval::benchmarks::add("sparse vector/" + size + "/fedval", [=] {
-    const fedval::reward::MaskedPart whole{0, vector->size(), top};
+    const fedval::MaskedPart whole{0, vector->size(), top};
     fedval::reward::sparsify(*vector, {&whole, 1}, *sparse);
     return sparse->values[0];
   });

@@ -51,10 +51,10 @@ struct Reward {
   }
 };
 
-/// The rewards of all agents, in the order of r; the entries themselves are read by sparse_reward() and
-/// dense_reward(). O(N log N + D) where agents are few: the thresholds of all are found in one pass over the
-/// aggregate. Error when beta is negative, r or the aggregate is not finite, or the authors' code fails on a
-/// tensor of one entry.
+/// The rewards of all agents, in the order of r; the entries themselves are read by sparse_reward(),
+/// dense_reward() and add_reward(). O(N log N + D) where agents are few: the thresholds of all are found in
+/// one pass over the aggregate. Error when beta is negative, r or the aggregate is not finite, or the
+/// authors' code fails on a tensor of one entry.
 inline std::vector<Reward> gradient_rewards(const TensorView& aggregate, std::span<const double> r,
                                             const RewardOptions& options = {}) {
   const std::vector<double> rho = reward_ratios(r, options.beta);
@@ -96,6 +96,12 @@ inline SparseVector sparse_reward(const TensorView& aggregate, const Reward& rew
 /// another aggregate.
 inline void dense_reward(const TensorView& aggregate, const Reward& reward, const MutableTensorView& out) {
   sparsify(aggregate, reward.parts, out);
+}
+
+/// model = model + v_i, in one pass where the two lie; entries left out keep their bits. O(D). Errors as for
+/// dense_reward().
+inline void add_reward(const TensorView& aggregate, const Reward& reward, const MutableTensorView& model) {
+  add_sparsified(aggregate, reward.parts, model);
 }
 
 }  // namespace fedval::reward

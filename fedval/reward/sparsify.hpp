@@ -1,5 +1,5 @@
 // A vector with all but its k largest magnitudes left out: as (indices, values), the reward an agent
-// downloads, or as a tensor with zeros in their places.
+// downloads, as a tensor with zeros in their places, or added to a tensor.
 #pragma once
 
 #include <algorithm>
@@ -20,16 +20,6 @@ struct SparseVector {
   std::size_t size = 0;                ///< D, left out entries included
   std::vector<std::uint64_t> indices;  ///< ascending, below size
   std::vector<double> values;          ///< values[j] is entry indices[j]
-};
-
-/// Entries [begin, end) of a tensor, of which those of `top` stay.
-struct MaskedPart {
-  std::size_t begin = 0,  ///< the first entry
-      end = 0;            ///< past the last
-  TopK top;               ///< of this part alone
-
-  /// Entries that stay.
-  std::size_t kept() const { return top.above + top.ties; }
 };
 
 namespace detail {
@@ -105,6 +95,17 @@ void for_each_kept(const fedval::detail::Entries<S>& entries, const MaskedPart& 
   if (kept.back() != part.kept()) fail("sparsify: the threshold is another tensor's");
 }
 
+/// Lets the device that both share do it. False where they share none, or one that leaves it to the host.
+inline bool mask_on_device(const TensorView& tensor, std::span<const MaskedPart> parts, bool add,
+                           const MutableTensorView& out) {
+  if (tensor.size() != out.size())
+    fail("sparsify: a tensor of ", tensor.size(), " entries into one of ", out.size());
+  const DeviceOperations* device = tensor.device();
+  if (device == nullptr || device != out.device() || device->mask == nullptr) return false;
+  if (!device->mask(tensor, parts, add, out)) fail("sparsify: the threshold is another tensor's");
+  return true;
+}
+
 }  // namespace detail
 
 /// The entries that stay in each part; the parts are disjoint and ascending, and what is in none is left out.
@@ -143,8 +144,7 @@ inline void sparsify(const TensorView& tensor, std::span<const MaskedPart> parts
 /// `out` then holds is of no use.
 inline void sparsify(const TensorView& tensor, std::span<const MaskedPart> parts,
                      const MutableTensorView& out) {
-  if (tensor.size() != out.size())
-    fail("sparsify: a tensor of ", tensor.size(), " entries into one of ", out.size());
+  if (detail::mask_on_device(tensor, parts, /*add=*/false, out)) return;
   if (out.device() != nullptr) {  // one transfer instead of one a block
     std::vector<double> values(out.size());
     sparsify(tensor, parts, values);
@@ -212,6 +212,37 @@ inline void axpy(double alpha, const SparseVector& sparse, const MutableTensorVi
       block[sparse.indices[next] - begin] += alpha * sparse.values[next];
     tensor.write(begin, {block.data(), count});
   }
+}
+
+/// out = out + the entries that stay in each part; those left out keep their bits. `out` may be the tensor
+/// itself. O(D), without the sparse vector. Error when sizes differ, before anything is written, or when a
+/// threshold is another tensor's; what `out` then holds is of no use.
+inline void add_sparsified(const TensorView& tensor, std::span<const MaskedPart> parts,
+                           const MutableTensorView& out) {
+  if (detail::mask_on_device(tensor, parts, /*add=*/true, out)) return;
+  if (out.device() != nullptr) {
+    SparseVector kept;
+    sparsify(tensor, parts, kept);
+    return axpy(1.0, kept, out);
+  }
+  fedval::detail::with_entries(tensor, [&]<class S>(const fedval::detail::Entries<S>& entries) {
+    const auto add = [&](const S* block, std::size_t count, const detail::Flags& flags, std::size_t begin,
+                         std::size_t) {
+      std::array<double, std::tuple_size_v<detail::Flags>> values;
+      out.read(begin, {values.data(), count});
+      for (std::size_t i = 0; i < count; ++i)
+        values[i] = flags[i] != 0 ? values[i] + static_cast<double>(block[i]) : values[i];
+      out.write(begin, {values.data(), count});
+    };
+    for (const MaskedPart& part : parts)
+      if (part.kept() > 0) detail::for_each_kept(entries, part, add);
+  });
+}
+
+/// The same for the entries of `top` in the whole tensor.
+inline void add_sparsified(const TensorView& tensor, const TopK& top, const MutableTensorView& out) {
+  const MaskedPart whole{0, tensor.size(), top};
+  add_sparsified(tensor, {&whole, 1}, out);
 }
 
 }  // namespace fedval::reward

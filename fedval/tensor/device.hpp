@@ -1,7 +1,7 @@
 // What a backend implements for tensors whose memory the host cannot read (a GPU's). Everything else that
 // fedval computes is built from these few operations: updates are multiplied, added, searched and decomposed
-// where they lie, and only an N x N matrix or a spectrum comes to the host. What must be seen entry by entry
-// (the values of a sparse download) is read in one transfer.
+// where they lie, and only an N x N matrix or a spectrum comes to the host. What the host must have (the
+// indices and values of a sparse download) is read in one transfer.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +20,16 @@ struct TopK {
   double threshold = 0;   ///< magnitude of the k-th largest entry
   std::size_t above = 0;  ///< entries strictly above the threshold
   std::size_t ties = 0;   ///< entries equal to it that belong to the k
+};
+
+/// Entries [begin, end) of a tensor, of which those of `top` stay.
+struct MaskedPart {
+  std::size_t begin = 0,  ///< the first entry
+      end = 0;            ///< past the last
+  TopK top;               ///< of this part alone
+
+  /// Entries that stay.
+  std::size_t kept() const { return top.above + top.ties; }
 };
 
 /// Updates of x entry by entry from a (and b), with parameters p and q.
@@ -67,6 +77,11 @@ struct DeviceOperations {
   /// read the memory after all, each a part of it. Null where none can.
   std::vector<double> (*sum_slices)(std::span<const TensorView> tensors, std::size_t width,
                                     const AddEntries& add) = nullptr;
+  /// The entries of `tensor` that stay in its parts (disjoint and ascending): written to `out`, with zeros in
+  /// the places of the others, or, with `add`, added to `out`, whose other entries keep their bits. False,
+  /// with `out` of no use, where a threshold is another tensor's. Null where the host must do it.
+  bool (*mask)(const TensorView& tensor, std::span<const MaskedPart> parts, bool add,
+               const MutableTensorView& out) = nullptr;
 };
 
 inline void TensorView::read(std::size_t begin, std::span<double> out) const {

@@ -106,16 +106,19 @@ inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
 
 }  // namespace detail
 
-/// Norms of n tensors of equal size, each read as a flat row-major vector. O(n D) time, O(n) memory. Error
-/// when sizes differ, an entry is not finite or a tensor lies on a device that no host can read, and for
-/// vectors on one that hosts can whose squared norm a double cannot hold; `names` (for messages) may be
-/// empty.
+/// Norms of n tensors of equal size, each read as a flat row-major vector. O(n D) time, O(n) memory; from a
+/// device come n numbers. Error when sizes differ or an entry is not finite, and for vectors on a device whose
+/// squared norm a double cannot hold; `names` (for messages) may be empty.
 inline VectorNorms norms(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
   const DeviceOperations* device = detail::common_device(tensors, names);
-  if (!detail::readable(device))
-    fail("norms: tensors lie on a device (", device->name, "), whose Gram matrix has them");
   std::vector<int> exponents(tensors.size(), 0);
-  std::vector<double> squares = detail::scaled_squares(tensors, exponents);
+  std::vector<double> squares(tensors.size());
+  if (detail::readable(device)) {
+    squares = detail::scaled_squares(tensors, exponents);
+  } else {
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      device->gram(tensors.subspan(i, 1), std::span(squares).subspan(i, 1));
+  }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (detail::safe_square(squares[i])) continue;
     check_finite(tensors[i], detail::name_of(names, i));

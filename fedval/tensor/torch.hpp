@@ -16,6 +16,7 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "fedval/random/torch.hpp"
@@ -172,6 +173,47 @@ inline std::vector<std::vector<double>> squared_singular_values(std::span<const 
   return result;
 }
 
+/// Flags of the entries that stay; nothing where the threshold is another tensor's.
+inline at::Tensor kept_flags(const at::Tensor& entries, const TopK& top) {
+  const at::Tensor magnitude = entries.abs();
+  const at::Tensor above = magnitude.gt(top.threshold), equal = magnitude.eq(top.threshold);
+  const at::Tensor counts = at::stack({above.sum(), equal.sum()}).cpu();
+  const auto ties = static_cast<std::int64_t>(top.ties), found = counts[1].item().toLong();
+  if (counts[0].item().toLong() + std::min(found, ties) != static_cast<std::int64_t>(top.above + top.ties))
+    return {};
+  if (ties < found) equal.index_fill_(0, equal.nonzero().view({-1}).narrow(0, ties, found - ties), false);
+  return above.logical_or(equal);
+}
+
+inline bool mask(const TensorView& tensor, std::span<const MaskedPart> parts, bool add,
+                 const MutableTensorView& out) {
+  if (tensor.size() == 0) return true;
+  check_same_device({&tensor, 1}, out);
+  const Flat flat(tensor);
+  const auto size = static_cast<std::int64_t>(tensor.size());
+  const at::Tensor kept =
+      at::zeros({size}, at::TensorOptions(tensor_of(out.pieces().front()).device()).dtype(at::kBool));
+  for (const MaskedPart& part : parts) {
+    if (part.kept() == 0) continue;
+    const at::Tensor flags = kept_flags(flat.entries(part.begin, part.end - part.begin), part.top);
+    if (!flags.defined()) return false;
+    kept.narrow(0, static_cast<std::int64_t>(part.begin), flags.numel()).copy_(flags);
+  }
+  std::size_t start = 0;
+  for (const Piece& piece : out.pieces()) {
+    if (piece.size == 0) continue;
+    const at::Tensor old = tensor_of(piece).reshape({-1}), in = flat.entries(start, piece.size);
+    const at::Tensor here = kept.narrow(0, static_cast<std::int64_t>(start), in.numel());
+    // Two of one type: its own sum is the one in double, rounded once.
+    const bool same = old.scalar_type() == in.scalar_type();
+    const at::Tensor value = !add ? in : same ? old.add(in) : old.to(at::kDouble).add(in.to(at::kDouble));
+    const at::Tensor rest = add ? old : at::zeros({}, old.options());
+    overwrite(piece, 0, at::where(here, value.to(old.scalar_type()), rest));
+    start += piece.size;
+  }
+  return true;
+}
+
 inline void read(const Piece& piece, std::size_t begin, std::span<double> out) {
   const auto count = static_cast<std::int64_t>(out.size());
   at::from_blob(out.data(), {count}, at::kDouble)
@@ -232,8 +274,8 @@ inline void update(Update rule, double p, double q, std::span<const TensorView> 
 inline constexpr RandomOperations random_operations{fill_random};
 
 inline constexpr DeviceOperations operations{
-    "LibTorch",         gram,  combine, top_k, squared_singular_values, read, write,
-    &random_operations, zeros, update};
+    "LibTorch", gram,   combine, top_k, squared_singular_values, read, write, &random_operations,
+    zeros,      update, nullptr, mask};
 
 inline ScalarType scalar_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {

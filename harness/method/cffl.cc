@@ -85,7 +85,7 @@ void Cffl::step(const Round& round, Models& models, Context& context) {
   for (std::size_t i = 0; i < left.size(); ++i) {
     const ClientId& id = left.clients()[i].id;
     const at::Tensor others = aggregate.sub(uploads.at(id));
-    reward::axpy(1.0, reward::sparsify(others, quotas[i]), agents.at(id));
+    reward::add_sparsified(others, top_k_threshold(others, quotas[i]), agents.at(id));
   }
   if (left.size() == 0) notes.push_back("everyone who took part was removed, the server's model stays");
 

@@ -32,7 +32,6 @@ void CgsvRewards::step(const Round& round, Models& models, Context& context) {
   const std::vector<at::Tensor> tensors = context.tensors_of(aggregate);
   const TensorView view = TensorView::concatenate(std::vector<TensorView>(tensors.begin(), tensors.end()));
   const std::vector<reward::Reward> rewards = reward::gradient_rewards(view, importance, rewards_);
-  reward::SparseVector downloaded;
   for (std::size_t i = 0; i < round.size(); ++i) {
     const ClientId& id = round.clients()[i].id;
     at::Tensor& model = models.agents.at(id);
@@ -41,8 +40,7 @@ void CgsvRewards::step(const Round& round, Models& models, Context& context) {
       continue;
     }
     model = model.clone();  // the first round's agents share one tensor
-    reward::sparse_reward(view, rewards[i], downloaded);
-    reward::axpy(1.0, downloaded, model);
+    reward::add_reward(view, rewards[i], model);
   }
   models.server = models.server.add(aggregate);
   weights_ = weights_of(round);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fedval/tensor/norms.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "harness/method/averaging.hpp"
 #include "harness/method/own_losses.hpp"
@@ -22,6 +23,7 @@ void QFedAvg::step(const Round& round, Models& models, Context& context) {
   const Round::Parts updates = round.parts(&ClientParts::update, "update", "q-FedAvg");
   const double largest = *std::max_element(losses.begin(), losses.end());
 
+  const VectorNorms lengths = norms(updates.tensors, updates.names);
   // Relative to the largest loss: its powers cannot overflow, and cancel in Delta / h.
   std::vector<double> power;
   double total = 0, curvature = 0;
@@ -30,7 +32,7 @@ void QFedAvg::step(const Round& round, Models& models, Context& context) {
     power.push_back(std::pow(loss, q));
     total += power.back();
     if (q == 0 || largest == 0 || (loss == 0 && q < 1)) continue;
-    const double length = norm(updates.tensors[i]);
+    const double length = lengths.norm(i);
     curvature += q * std::pow(loss, q - 1) / largest * length * length / rate;
   }
   std::vector<double> coefficients(power.size(), 0.0),

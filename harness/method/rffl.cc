@@ -7,6 +7,7 @@
 #include "fedval/reward/quota.hpp"
 #include "fedval/reward/sparsify.hpp"
 #include "fedval/shapley/cosine_gradient.hpp"
+#include "fedval/tensor/norms.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/distributed/sliced.hpp"
@@ -52,10 +53,11 @@ void Rffl::step(const Round& round, Models& models, Context& context) {
   RfflReputation next = reputation_;
   RfflReputation::Seen seen = next.observe(round, context.number);
 
+  const VectorNorms lengths = norms(updates.tensors, updates.names);
   std::map<ClientId, at::Tensor> agents;
   for (std::size_t i = 0; i < round.size(); ++i) {
     const ClientId& id = round.clients()[i].id;
-    const double length = norm(updates.tensors[i]), gamma = next.options().gamma;
+    const double length = lengths.norm(i), gamma = next.options().gamma;
     const TensorView own = joined(updates.tensors[i], context.keeper(id));
     at::Tensor& model = agents[id];
     if (!context.keeps(id)) continue;
@@ -75,7 +77,7 @@ void Rffl::step(const Round& round, Models& models, Context& context) {
   const std::vector<TopK> thresholds = top_k_thresholds(aggregate, quotas);
   for (std::size_t i = 0; i < left.size(); ++i)
     if (const ClientId& id = left.clients()[i].id; context.keeps(id))
-      reward::axpy(1.0, reward::sparsify(aggregate, thresholds[i]), agents.at(id));
+      reward::add_sparsified(aggregate, thresholds[i], agents.at(id));
 
   for (auto& [id, model] : agents) models.agents.at(id) = std::move(model);
   models.server = models.server.add(aggregate);

@@ -266,6 +266,11 @@ TEST_CASE("an aggregate on a device gives the same rewards, in one transfer a te
       Values found(out.size());
       out.read(0, found);
       CHECK(found == dense(sparse));
+      add_reward(device, rewards[i], out);
+      Values doubled(out.size());
+      out.read(0, doubled);
+      for (double& value : found) value *= 2;
+      CHECK(doubled == found);
     }
   }
 }

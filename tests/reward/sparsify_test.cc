@@ -133,6 +133,19 @@ TEST_CASE_TEMPLATE("sparse and dense agree at every density, whatever the types"
       sparsify(tensor, top, narrow);
       TensorView(narrow).read(0, read);
       CHECK(read == tests::rounded<BFloat16>(expected));
+
+      // Added in one pass: the same bits as through the sparse vector.
+      Values one_pass = tests::normals(stream, size), sparse = one_pass;
+      add_sparsified(tensor, top, one_pass);
+      axpy(1.0, kept, sparse);
+      CHECK(bits(one_pass) == bits(sparse));
+      std::vector<S> doubled = tensor, twice = tensor;
+      add_sparsified(doubled, top, doubled);  // in its own place
+      axpy(1.0, kept, twice);
+      Values other(size);
+      TensorView(doubled).read(0, read);
+      TensorView(twice).read(0, other);
+      CHECK(bits(read) == bits(other));
     }
   }
 }
@@ -171,8 +184,14 @@ TEST_CASE("parts with thresholds of their own; what is in none is left out") {
   Values out(5000, std::nan(""));
   sparsify(values, parts, out);
   CHECK(out == expected);
+  Values sum(5000, 1.5), with_sparse(5000, 1.5);
+  add_sparsified(values, parts, sum);
+  axpy(1.0, kept, with_sparse);
+  CHECK(sum == with_sparse);
   sparsify(values, std::span<const MaskedPart>(), out);
   CHECK(out == Values(5000, 0.0));
+  add_sparsified(values, std::span<const MaskedPart>(), sum);
+  CHECK(sum == with_sparse);
 }
 
 TEST_CASE("the number of threads does not matter, ties across slices included") {
@@ -187,6 +206,7 @@ TEST_CASE("the number of threads does not matter, ties across slices included") 
       const TopK top = top_k_threshold(values, k);
       std::vector<float> out(values.size(), 9.0f);
       sparsify(values, top, out);
+      add_sparsified(values, top, out);
       return std::pair(sparsify(values, top), out);
     };
     const auto one = with_threads(1);
@@ -213,6 +233,8 @@ TEST_CASE("a threshold of another tensor is refused") {
       CHECK_THROWS_AS(sparsify(values, other), Error);
       CHECK_THROWS_AS(sparsify(larger, top, out), Error);
       CHECK_THROWS_AS(sparsify(values, other, out), Error);
+      CHECK_THROWS_AS(add_sparsified(larger, top, out), Error);
+      CHECK_THROWS_AS(add_sparsified(values, other, out), Error);
     }
   }
 }
@@ -225,6 +247,9 @@ TEST_CASE("misuse is an error, and nothing is written") {
   CHECK(target == Values{1, 2, 3});
   CHECK(complaint_of([&] {
           sparsify(Values(4, 1.0), TopK{1, 0, 2}, target);
+        }) == "sparsify: a tensor of 4 entries into one of 3");
+  CHECK(complaint_of([&] {
+          add_sparsified(Values(4, 1.0), TopK{1, 0, 2}, target);
         }) == "sparsify: a tensor of 4 entries into one of 3");
   CHECK(target == Values{1, 2, 3});
   CHECK(complaint_of([&] { sparsify(target, 4); }) == "top-k: k = 4 of a tensor of 3 entries");

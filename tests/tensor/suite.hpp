@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 
@@ -18,6 +19,7 @@
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/std.hpp"
 #include "fedval/tensor/top_k.hpp"
+#include "tests/support/complaint.hpp"
 #include "tests/support/oracle.hpp"
 
 namespace fedval::tests {
@@ -53,6 +55,7 @@ class Suite {
     sums();
     top_k();
     sparse();
+    masked();
   }
 
  private:
@@ -286,6 +289,41 @@ class Suite {
     for (std::size_t k = 0; k < entries; ++k) touched += error[k] == 0 && bits(found[k]) != bits(start[k]);
     CHECK(touched == 0);
     CHECK(target.intact());
+  }
+
+  /// Parts with and without ties at the threshold, and entries in no part, as zeros elsewhere, in the
+  /// tensor's own place, and added.
+  void masked() {
+    const Values values = draw(), start = draw();
+    std::vector<MaskedPart> parts;
+    Values alone(entries, 0.0), sum = start;
+    for (const auto& [begin, end, k] : {std::array<std::size_t, 3>{0, 400, 399},
+                                        {400, 401, 0},
+                                        {401, 1000, 123},
+                                        {1100, entries - 1, 250}}) {
+      const auto part = std::span(values).subspan(begin, end - begin);
+      parts.push_back({begin, end, top_k_threshold(part, k)});
+      for (const auto index : naive_top_k(part, k)) {
+        alone[begin + index] = part[index];
+        sum[begin + index] = rounded<S>(part[index] + start[begin + index]);
+      }
+    }
+    const Subject source = make_(values), target = make_(start), replaced = make_(start);
+    reward::add_sparsified(source.tensor(), parts, target.tensor());
+    CHECK(bits(all(target.tensor())) == bits(sum));
+    reward::sparsify(source.tensor(), parts, replaced.tensor());
+    CHECK(bits(all(replaced.tensor())) == bits(alone));
+    reward::sparsify(source.tensor(), parts, source.tensor());
+    CHECK(bits(all(source.tensor())) == bits(alone));
+    for (const Subject* subject : {&source, &target, &replaced}) CHECK(subject->intact());
+
+    parts[2].top.threshold *= 2;
+    const auto refused = [&](auto&& call) {
+      return complaint_of([&] { call(make_(values).tensor(), parts, replaced.tensor()); }) ==
+             "sparsify: the threshold is another tensor's";
+    };
+    CHECK(refused([](auto&&... all) { reward::sparsify(all...); }));
+    CHECK(refused([](auto&&... all) { reward::add_sparsified(all...); }));
   }
 };
 

@@ -170,11 +170,29 @@ TEST_CASE("a device's entries that are not finite are named") {
   const std::vector<TensorView> views{torch_device_view(at::ones({3, 4})), torch_device_view(data)};
   const std::vector<std::string> names{"client 2: update", "client 3: update"};
   CHECK(complaint_of([&] { gram(views, names); }) == "client 3: update[2, 1] is NaN");
+  CHECK(complaint_of([&] { norms(views, names); }) == "client 3: update[2, 1] is NaN");
   // Whatever k is: one NaN among the k largest must not go unseen because the k-th is a number.
   for (const std::size_t k : std::initializer_list<std::size_t>{0, 1, 3, 12}) {
     CAPTURE(k);
     CHECK(complaint_of([&] { top_k_threshold(views[1], k); }) == "top-k: tensor[2, 1] is NaN");
   }
+}
+
+TEST_CASE("a device's norms are those of its Gram matrix, at every scale that can be squared") {
+  random::Stream stream(6);
+  std::vector<at::Tensor> data{at::zeros({41})};
+  for (const double scale : {1e-120, 1e-3, 1.0, 1e120})
+    data.push_back(vector_of(tests::normals(stream, 41, scale)));
+  std::vector<TensorView> views;
+  for (const at::Tensor& tensor : data) views.push_back(torch_device_view(tensor));
+  const VectorNorms found = norms(views), products = VectorNorms(gram(views));
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    CAPTURE(i);
+    CHECK(std::abs(found.norm(i) - products.norm(i)) <= tests::sum_bound(41) * products.norm(i));
+  }
+  data[1].fill_(1e-200);
+  CHECK(complaint_of([&] { norms(views); }) ==
+        "norms: a tensor on a device is too large or too small to be squared in double");
 }
 
 TEST_CASE("the host and a device take infinities alike in top-k") {
