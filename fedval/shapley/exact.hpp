@@ -204,7 +204,8 @@ requires Game<G> || BlockGame<G> std::vector<double> semivalue(G&& game, std::sp
 
 /// Shapley value of every player of n; as semivalue().
 template <class G>
-std::vector<double> exact(G&& game, std::size_t n, const Progress& progress = {}) {
+requires Game<G> || BlockGame<G> std::vector<double> exact(G&& game, std::size_t n,
+                                                           const Progress& progress = {}) {
   return semivalue(std::forward<G>(game), shapley_weights(n), progress);
 }
 
