@@ -1,4 +1,4 @@
-// The clients of a run that only answer.
+// The clients of a run that only answer, each on the rank that keeps its agent.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@ namespace fedval::harness {
 
 class AnsweringClients {
  public:
-  /// One in this process for each agent; the federation must outlive them. Error from their networks.
+  /// One for each agent that this rank keeps; the federation must outlive them. Error from their networks.
   explicit AnsweringClients(Federation& federation);
   /// Others, one for each agent, that must outlive this; they are neither tested nor saved. Error when there
   /// are not as many.
@@ -23,11 +23,17 @@ class AnsweringClients {
   void train(Panel& panel, std::size_t round, std::atomic<std::size_t>& counter);
   /// All on the part that the settings name for evaluation.
   std::vector<Tested> test();
+  /// As MethodRun::collect().
+  void collect();
   void fields(Archive& archive);
 
  private:
+  std::vector<std::size_t> keepers() const;
+
   Federation& federation_;
-  std::vector<std::unique_ptr<LocalClient>> local_;
+  std::vector<std::unique_ptr<LocalClient>> local_;      // null where another rank keeps it
+  std::vector<std::unique_ptr<LocalClient>> collected_;  // of other ranks, here only to be saved
+  std::vector<std::int64_t> sizes_;                      // of their states
   std::vector<BlackBox*> boxes_;
 };
 

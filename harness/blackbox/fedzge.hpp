@@ -32,6 +32,7 @@ class FedZge : public DistillationRun {
   void exchange(const std::vector<Participant>& participants, RoundRecord& record,
                 std::atomic<std::size_t>& counter) override;
   std::vector<Tested> test_agents() override { return clients_.test(); }
+  void collect() override { clients_.collect(); }
   void keep(Archive& archive) override;
 
  private:

@@ -29,6 +29,12 @@ class LocalClient : public BlackBox {
   std::size_t take_steps() { return steps_.exchange(0); }
   /// Images that it was asked about.
   std::uint64_t answered() const { return answered_; }
+  const at::Tensor& state() const { return network_.state(); }
+  /// It is what a client of the same model has become elsewhere.
+  void become(const at::Tensor& state, std::uint64_t answered) {
+    network_.state().copy_(state);
+    answered_ = answered;
+  }
   /// On the part that the settings name for evaluation.
   Tested test();
   /// Everything that its answers depend on from a round's beginning.

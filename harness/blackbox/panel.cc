@@ -71,6 +71,38 @@ std::vector<black_box::Logits> logits_in(const AnswersMessage& answers, AnswerFo
 
 }  // namespace
 
+/// What every member replied, on all ranks; nothing, with or without an objection, where it did not.
+std::vector<std::optional<Bytes>> Panel::replies(const std::vector<Bytes>& sent,
+                                                 std::vector<std::string>& objections) {
+  std::vector<std::size_t> own, keepers;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    keepers.push_back(members_[i].keeper);
+    if (keepers.back() == ranks_.rank()) own.push_back(i);
+  }
+  std::vector<std::optional<Bytes>> replies(members_.size());
+  workers_.for_each(own.size(), [&](std::size_t k, std::size_t) {
+    const std::size_t i = own[k];
+    try {
+      replies[i] = members_[i].box->answer(sent[i]);
+    } catch (const std::exception& error) {  // a client's fault ends its part in the round, not the run
+      objections[i] = std::string("failed: ") + error.what();
+    }
+  });
+  if (ranks_.count() == 1) return replies;
+  std::vector<std::string> texts(members_.size());  // a reply has a letter before it, no reply has none
+  for (const std::size_t i : own)
+    if (replies[i])
+      texts[i] = "r" + std::string(reinterpret_cast<const char*>(replies[i]->data()), replies[i]->size());
+  ranks_.share(texts, keepers);
+  ranks_.share(objections, keepers);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].empty()) continue;
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(texts[i])).subspan(1);
+    replies[i] = Bytes(bytes.begin(), bytes.end());
+  }
+  return replies;
+}
+
 std::vector<std::optional<Message>> Panel::exchange(
     const std::function<Message(const Member&)>& message_for) {
   std::vector<Bytes> sent;
@@ -78,15 +110,8 @@ std::vector<std::optional<Message>> Panel::exchange(
     sent.push_back(encode(message_for(member)));
     count(sent.back(), result_.bytes);
   }
-  std::vector<std::optional<Bytes>> replies(members_.size());
   std::vector<std::string> objections(members_.size());
-  workers_.for_each(members_.size(), [&](std::size_t i, std::size_t) {
-    try {
-      replies[i] = members_[i].box->answer(sent[i]);
-    } catch (const std::exception& error) {  // a client's fault ends its part in the round, not the run
-      objections[i] = std::string("failed: ") + error.what();
-    }
-  });
+  const std::vector<std::optional<Bytes>> replies = this->replies(sent, objections);
   std::vector<std::optional<Message>> messages(members_.size());
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!objections[i].empty()) continue;

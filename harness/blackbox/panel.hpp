@@ -1,5 +1,8 @@
 // The clients of a round that answer, asked side by side. Whoever does not answer as it should is named in
 // the round's record and left out of the rest of the round; the others go on.
+//
+// Of several ranks each asks the clients that it keeps, and all get all replies: what the server makes of
+// them is made everywhere, from the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +11,7 @@
 
 #include "fedval/black_box/logits.hpp"
 #include "harness/blackbox/black_box.hpp"
+#include "harness/distributed/ranks.hpp"
 #include "harness/federation/run_result.hpp"
 #include "harness/federation/workers.hpp"
 
@@ -18,13 +22,14 @@ class Panel {
   struct Member {
     std::size_t agent = 0;  ///< from 0
     ClientId id = 0;
-    BlackBox* box = nullptr;
+    BlackBox* box = nullptr;  ///< on the rank that keeps it
+    std::size_t keeper = 0;
     double share = 1;  ///< of its steps of training
   };
 
-  /// Record and result must outlive it; bytes and refusals go there.
-  Panel(Workers& workers, std::vector<Member> members, RoundRecord& record, RunResult& result)
-      : workers_(workers), members_(std::move(members)), record_(record), result_(result) {}
+  /// All but the members must outlive it; bytes and refusals go to the record and the result.
+  Panel(Workers& workers, Ranks& ranks, std::vector<Member> members, RoundRecord& record, RunResult& result)
+      : workers_(workers), ranks_(ranks), members_(std::move(members)), record_(record), result_(result) {}
 
   /// Those that have answered so far as they should.
   const std::vector<Member>& members() const { return members_; }
@@ -41,9 +46,12 @@ class Panel {
 
  private:
   std::vector<std::optional<Message>> exchange(const std::function<Message(const Member&)>& message_for);
+  std::vector<std::optional<Bytes>> replies(const std::vector<Bytes>& sent,
+                                            std::vector<std::string>& objections);
   void keep(const std::vector<std::string>& objections);
 
   Workers& workers_;
+  Ranks& ranks_;
   std::vector<Member> members_;
   RoundRecord& record_;
   RunResult& result_;
