@@ -1,7 +1,11 @@
 #include "harness/blackbox/panel.hpp"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros_like.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <exception>
 
 #include "fedval/error.hpp"
@@ -89,16 +93,23 @@ std::vector<std::optional<Bytes>> Panel::replies(const std::vector<Bytes>& sent,
     }
   });
   if (ranks_.count() == 1) return replies;
-  std::vector<std::string> texts(members_.size());  // a reply has a letter before it, no reply has none
-  for (const std::size_t i : own)
-    if (replies[i])
-      texts[i] = "r" + std::string(reinterpret_cast<const char*>(replies[i]->data()), replies[i]->size());
-  ranks_.share(texts, keepers);
   ranks_.share(objections, keepers);
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty()) continue;
-    const std::span<const std::byte> bytes = std::as_bytes(std::span(texts[i])).subspan(1);
-    replies[i] = Bytes(bytes.begin(), bytes.end());
+  std::vector<double> lengths;  // below 0: no reply
+  for (const std::optional<Bytes>& reply : replies)
+    lengths.push_back(reply ? static_cast<double>(reply->size()) : -1.0);
+  ranks_.share(lengths, keepers);
+  // Replies to one question are of one length, or nearly.
+  const double longest = lengths.empty() ? 0 : std::max(0.0, *std::ranges::max_element(lengths));
+  const at::Tensor like = at::empty({static_cast<std::int64_t>(longest)}, at::kByte);
+  std::vector<at::Tensor> packed(members_.size());
+  for (const std::size_t i : own) {
+    packed[i] = at::zeros_like(like);
+    if (replies[i]) std::memcpy(packed[i].data_ptr(), replies[i]->data(), replies[i]->size());
+  }
+  ranks_.share(packed, keepers, like);
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    const auto* const bytes = static_cast<const std::byte*>(packed[i].data_ptr());
+    if (lengths[i] >= 0) replies[i] = Bytes(bytes, bytes + static_cast<std::size_t>(lengths[i]));
   }
   return replies;
 }
