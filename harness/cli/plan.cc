@@ -54,7 +54,6 @@ constexpr std::array<std::string_view, 7> with_own_models{
     "cgsv", "cgsv_exact", "cgsv_euclidean", "cgsv_authors_code", "rffl", "cffl", "shapfed"};
 constexpr std::array<std::string_view, 1> with_joined_updates{"rffl"};
 constexpr std::array<std::string_view, 2> with_own_losses{"afl", "qffl"};
-constexpr std::array<std::string_view, 2> not_spread{"fedmd", "fedzge"};
 /// What is done beside training, and so what is sent, that the model does not count.
 constexpr std::array<std::string_view, 14> uncounted{
     "residual", "eci_or",  "eci_mr", "fedsv",  "comfedsv", "gtg_shapley", "leave_one_out",
@@ -88,7 +87,6 @@ Scale scale_of(const Laboratory& laboratory) {
   for (const std::string& method : settings.methods.run) {
     phase.own_models = is_one_of(method, with_own_models);
     phase.joins = is_one_of(method, with_joined_updates);
-    phase.spread = !is_one_of(method, not_spread);
     phase.tests = examples * (evaluated + (phase.own_models ? scale.agents : 1)) +
                   (is_one_of(method, with_own_losses) ? phase.rounds * all_examples : 0);
     const auto count = [&](const auto& names) {
@@ -140,7 +138,7 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
         phase.rounds * matrices;
     needs.received += received;
 
-    const double side_by_side = std::ceil((phase.spread ? held : N) / threads);  // an agent has one thread
+    const double side_by_side = std::ceil(held / threads);  // an agent has one thread
     // A norm, a sum's entry and a product with the sum.
     const double products = phase.rounds * (phase.grams * (N + 1) / 2 + phase.sums * 3) * N * run;
     needs.seconds += (phase.steps * speeds.step * side_by_side / N +

@@ -37,7 +37,6 @@ struct Scale {
     double steps = 0;         ///< of training, all agents and rounds together
     double tests = 0;         ///< examples, all tests together
     bool sends = true;        ///< updates to the server; not when agents train alone
-    bool spread = true;       ///< over the ranks; else each of them trains everyone
     bool own_models = false;  ///< agents keep models of their own
     bool joins = false;       ///< updates come back whole to where the agent is
     double grams = 0;         ///< Gram matrices a round

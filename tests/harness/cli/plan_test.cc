@@ -71,14 +71,6 @@ TEST_CASE(
   CHECK(training(here, 2) == doctest::Approx(90));
 }
 
-TEST_CASE("methods that are not spread train everyone on every rank") {
-  Scale scale = averaging();
-  scale.phases[0].tests = scale.phases[0].grams = 0;
-  scale.phases[0].spread = scale.phases[0].sends = false;
-  for (const std::size_t ranks : {1, 2, 4})
-    CHECK(needs_of(scale, speeds, ranks).seconds == doctest::Approx(45));
-}
-
 TEST_CASE(
     "memory: a rank holds its agents' models, the server's, and sums; the leading rank all when it saves") {
   Scale scale = averaging();
