@@ -147,7 +147,9 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
     // A Gram matrix's sum goes through the ranks that have slices, one after the other.
     needs.seconds += (received + phase.rounds * matrices * std::min(R, slices)) / speeds.link;
 
-    const double models = ((phase.own_models ? 4 : 3) * held * S + 5 * D + N * (F + S - D)) * bytes_a_float;
+    const double models =
+        ((phase.own_models ? 4 : 3) * held * S + (phase.joins ? held : 0) * D + 5 * D + N * (F + S - D)) *
+        bytes_a_float;
     const double sums =
         phase.grams > 0
             ? 8 * (3 * N * N + std::min(std::ceil(slices / R) * N * N, std::max(threads * N * N, 0x1p25)))

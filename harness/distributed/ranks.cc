@@ -142,18 +142,22 @@ std::vector<at::Tensor> Ranks::cut(const std::vector<at::Tensor>& wholes, std::s
   return own;
 }
 
-at::Tensor Ranks::join(const at::Tensor& own, std::span<const std::int64_t> bounds, std::size_t to) {
-  at::Tensor whole;
-  if (to == rank_) whole = at::empty({bounds.back()}, own.options());
+std::vector<at::Tensor> Ranks::join(const std::vector<at::Tensor>& own, std::span<const std::int64_t> bounds,
+                                    std::span<const std::size_t> to) {
+  std::vector<at::Tensor> wholes(own.size());
   std::vector<Group::Parcel> parcels;
-  for (std::size_t rank = 0; rank < count_; ++rank) {
-    const std::int64_t size = bounds[rank + 1] - bounds[rank];
-    const at::Tensor run = to == rank_ ? whole.narrow(0, bounds[rank], size) : own;
-    if (to == rank_ && rank == rank_) run.copy_(own);
-    parcels.push_back({run, rank, to, bytes_of(bounds, rank, own.element_size())});
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const bool here = to[i] == rank_;
+    if (here) wholes[i] = at::empty({bounds.back()}, own[i].options());
+    for (std::size_t rank = 0; rank < count_; ++rank) {
+      const std::int64_t size = bounds[rank + 1] - bounds[rank];
+      const at::Tensor run = here ? wholes[i].narrow(0, bounds[rank], size) : own[i];
+      if (here && rank == rank_) run.copy_(own[i]);
+      parcels.push_back({run, rank, to[i], bytes_of(bounds, rank, own[i].element_size())});
+    }
   }
   if (group_) group_->send(parcels);
-  return whole;
+  return wholes;
 }
 
 void Ranks::complete(const at::Tensor& whole, std::span<const std::int64_t> bounds) {

@@ -60,8 +60,9 @@ class Ranks {
   /// every rank gets its own run of it. `like`: type of those that are elsewhere.
   std::vector<at::Tensor> cut(const std::vector<at::Tensor>& wholes, std::span<const std::size_t> owners,
                               std::span<const std::int64_t> bounds, const at::Tensor& like);
-  /// The vector of which every rank has its own run, on rank `to`; undefined on the others.
-  at::Tensor join(const at::Tensor& own, std::span<const std::int64_t> bounds, std::size_t to);
+  /// The vectors of which every rank has its own runs, vector i on rank to[i]; undefined on the others.
+  std::vector<at::Tensor> join(const std::vector<at::Tensor>& own, std::span<const std::int64_t> bounds,
+                               std::span<const std::size_t> to);
   /// The runs of the other ranks come into a vector of which every rank has written its own.
   void complete(const at::Tensor& whole, std::span<const std::int64_t> bounds);
   /// add() adds to `total`, on rank 0 first, on the last rank last; all have the last one's total then.

@@ -216,11 +216,16 @@ Sliced everywhere(const at::Tensor& whole, std::span<const TensorView> vectors) 
       Body{body.ranks, body.bounds, whole.narrow(0, body.begin(), body.own.numel()), whole}));
 }
 
-TensorView joined(const TensorView& vector, std::size_t to) {
-  if (vector.device() != &operations) return vector;
-  const Body& body = body_of(vector);
-  const at::Tensor whole = body.ranks->join(body.own, body.bounds, to);
-  return whole.defined() ? TensorView(whole) : TensorView();
+std::vector<TensorView> joined(std::span<const TensorView> vectors, std::span<const std::size_t> to) {
+  std::vector<TensorView> result(vectors.begin(), vectors.end());
+  if (vectors.empty() || vectors.front().device() != &operations) return result;
+  std::vector<at::Tensor> runs;
+  for (const TensorView& vector : vectors) runs.push_back(body_of(vector).own);
+  const Body& body = body_of(vectors.front());
+  const std::vector<at::Tensor> wholes = body.ranks->join(runs, body.bounds, to);
+  for (std::size_t i = 0; i < wholes.size(); ++i)
+    result[i] = wholes[i].defined() ? TensorView(wholes[i]) : TensorView();
+  return result;
 }
 
 }  // namespace fedval::harness

@@ -56,8 +56,9 @@ class Sliced {
 /// its memory.
 Sliced everywhere(const at::Tensor& whole, std::span<const TensorView> vectors);
 
-/// The vector of a view, put together on rank `to`; an empty view on the others. Itself where it is not cut.
-TensorView joined(const TensorView& vector, std::size_t to);
+/// The vectors of views of one size, vector i put together on rank to[i]; empty views on the others.
+/// Themselves where they are not cut.
+std::vector<TensorView> joined(std::span<const TensorView> vectors, std::span<const std::size_t> to);
 
 }  // namespace fedval::harness
 

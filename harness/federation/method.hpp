@@ -51,6 +51,12 @@ class Context {
   /// The rank that keeps what is this client's own, and whether it is this one.
   virtual std::size_t keeper(const ClientId&) const { return 0; }
   virtual bool keeps(const ClientId&) const { return true; }
+  /// Those of all clients of a round, in their order.
+  std::vector<std::size_t> keepers(const Round& round) const {
+    std::vector<std::size_t> ranks;
+    for (const auto& client : round.clients()) ranks.push_back(keeper(client.id));
+    return ranks;
+  }
   /// Vectors of the round's clients, each where its client is kept, for operations on all of them.
   virtual std::vector<TensorView> spread(const Round& round, const std::vector<at::Tensor>& own);
   /// The tensors that a vector of all parameters is made of, as views, in the order of the network.

@@ -92,10 +92,8 @@ class Run::RoundContext : public Context {
   bool keeps(const ClientId& client) const override { return keeper(client) == run_.ranks().rank(); }
 
   std::vector<TensorView> spread(const Round& round, const std::vector<at::Tensor>& own) override {
-    std::vector<std::size_t> keepers;
-    for (const auto& client : round.clients()) keepers.push_back(keeper(client.id));
     std::vector<TensorView> views;
-    for (const Sliced& vector : Sliced::cut(run_.ranks(), own, keepers, model))
+    for (const Sliced& vector : Sliced::cut(run_.ranks(), own, keepers(round), model))
       views.push_back(vector.view());
     return views;
   }

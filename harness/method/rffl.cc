@@ -54,15 +54,15 @@ void Rffl::step(const Round& round, Models& models, Context& context) {
   RfflReputation::Seen seen = next.observe(round, context.number);
 
   const VectorNorms lengths = norms(updates.tensors, updates.names);
+  const std::vector<TensorView> own = joined(updates.tensors, context.keepers(round));
   std::map<ClientId, at::Tensor> agents;
   for (std::size_t i = 0; i < round.size(); ++i) {
     const ClientId& id = round.clients()[i].id;
     const double length = lengths.norm(i), gamma = next.options().gamma;
-    const TensorView own = joined(updates.tensors[i], context.keeper(id));
     at::Tensor& model = agents[id];
     if (!context.keeps(id)) continue;
     model = models.agents.at(id).clone();
-    axpy(length > gamma ? gamma / length : 1.0, own, model);
+    axpy(length > gamma ? gamma / length : 1.0, own[i], model);
   }
 
   const at::Tensor aggregate = models.server.new_empty(models.server.sizes());

@@ -13,16 +13,16 @@ namespace {
 /// The models that the round's clients reached, in their order, each where its client is kept.
 std::vector<at::Tensor> trained(const Round& round, const Models& models, const Context& context) {
   const Round::Parts updates = round.parts(&ClientParts::update, "update", "ShapFed");
+  for (const auto& client : round.clients())
+    if (!models.agents.contains(client.id)) fail("client ", client.id, ": sent an update, but has no model");
+  const std::vector<TensorView> own = joined(updates.tensors, context.keepers(round));
   std::vector<at::Tensor> reached;
   for (std::size_t i = 0; i < round.size(); ++i) {
     const ClientId& id = round.clients()[i].id;
-    const auto start = models.agents.find(id);
-    if (start == models.agents.end()) fail("client ", id, ": sent an update, but has no model");
-    const TensorView update = joined(updates.tensors[i], context.keeper(id));
     reached.emplace_back();
     if (!context.keeps(id)) continue;
-    reached.back() = start->second.clone();
-    axpy(1.0, update, reached.back());
+    reached.back() = models.agents.at(id).clone();
+    axpy(1.0, own[i], reached.back());
   }
   return reached;
 }

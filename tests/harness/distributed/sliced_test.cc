@@ -135,10 +135,13 @@ TEST_CASE("what is computed of vectors that lie cut over the ranks has the bits 
 
           demand(norm(v.views[n - 1]) == norm(v.host[n - 1]), where + "a norm");
           demand(v.cut[0].joined().equal(v.whole[0]), where + "a vector put together");
-          for (std::size_t to = 0; to < ranks.count(); ++to) {
-            const TensorView there = joined(v.views[0], to);
-            demand(there.given() == (to == ranks.rank()), where + "where a vector is put together");
-            if (there.given()) demand(dot(there, v.host[0]) == expected(0, 0), where + "what is there");
+          std::vector<std::size_t> to;
+          for (std::size_t i = 0; i < n; ++i) to.push_back((i + 1) % ranks.count());
+          const std::vector<TensorView> there = joined(v.views, to);
+          for (std::size_t i = 0; i < n; ++i) {
+            demand(there[i].given() == (to[i] == ranks.rank()), where + "where a vector is put together");
+            if (there[i].given())
+              demand(dot(there[i], v.host[i]) == dot(v.host[i], v.host[i]), where + "what is there");
           }
           const std::vector<std::size_t> ks{0, 1, static_cast<std::size_t>((size + 1) / 2)};
           const std::vector<TopK> mine = top_k_thresholds(v.views[0], ks),
