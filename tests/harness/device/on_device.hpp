@@ -86,8 +86,8 @@ inline void check_scores(const RoundRecord& there, const RoundRecord& here) {
   }
 }
 
-/// A run on the GPU does what it does on the CPU; twice the same bits, with any
-/// number of workers; and goes on from what it has saved.
+/// A run on the GPU does what it does on the CPU; twice the same bits, with any number of workers; and goes
+/// on from what it has saved.
 inline void check_run(const std::string& method) {
   CAPTURE(method);
   const Settings settings = device_settings(method);
@@ -119,8 +119,7 @@ inline void check_run(const std::string& method) {
     CHECK(found.agent_loss[agent] == doctest::Approx(expected.agent_loss[agent]).epsilon(alike));
 }
 
-/// A network starts with the same numbers, and learns the same in a step,
-/// whatever the model.
+/// A network starts with the same numbers, and learns the same in a step, whatever the model.
 inline void check_step(const std::string& model, const Dataset& data) {
   CAPTURE(model);
   Settings settings = small_settings(model);
@@ -141,8 +140,7 @@ inline void check_step(const std::string& model, const Dataset& data) {
   CHECK(found.loss == doctest::Approx(expected.loss).epsilon(1e-4));
 }
 
-/// Batches have the host's bits, of examples that the device keeps and of
-/// others.
+/// Batches have the host's bits, of examples that the device keeps and of others.
 inline void check_batches(const Dataset& data) {
   const Normalisation normalisation = normalisation_of(data.train, data.shape);
   const Batches here(data.shape, normalisation);

@@ -29,8 +29,7 @@ using at::Tensor;
 
 std::atomic<std::size_t> bytes_to_host, bytes_to_device;
 
-/// Beyond what a program of this processor can have, so that reading there ends
-/// it.
+/// Beyond what a program of this processor can have, so that reading there ends it.
 constexpr std::uintptr_t hidden = std::uintptr_t{1} << 47;
 
 char* shifted(void* pointer, std::uintptr_t by) {

@@ -1,9 +1,8 @@
-// A GPU where there is none: who links this file finds one device "cuda" in a
-// LibTorch that was built without CUDA. Its kernels are the CPU's, its memory
-// is the host's under addresses that nobody can read, so that whatever reads a
-// device's memory ends the program, and whatever mixes it with the host's is
-// refused. It shows that all of a run stays on the device, and counts what
-// leaves it; not how fast a GPU is, nor its last bits.
+// A GPU where there is none: who links this file finds one device "cuda" in a LibTorch that was built without
+// CUDA. Its kernels are the CPU's, its memory is the host's under addresses that nobody can read, so that
+// whatever reads a device's memory ends the program, and whatever mixes it with the host's is refused. It
+// shows that all of a run stays on the device, and counts what leaves it; not how fast a GPU is, nor its last
+// bits.
 #pragma once
 
 #include <torch/version.h>

@@ -1,5 +1,5 @@
-// The harness on a pretended GPU: that nothing but the device touches the
-// device's memory, and how little of it comes to the host.
+// The harness on a pretended GPU: that nothing but the device touches the device's memory, and how little of
+// it comes to the host.
 #include "tests/harness/device/pretended_gpu.hpp"
 #include "tests/harness/device/on_device.hpp"
 #include "tests/support/complaint.hpp"
@@ -12,8 +12,8 @@ namespace {
 
 const auto unlike = doctest::skip(!tests::gpu_can_be_pretended);
 
-/// Bytes that come to the host in a round of a method, with these scores beside
-/// it; the second, in which all is known that is needed once.
+/// Bytes that come to the host in a round of a method, with these scores beside it; the second, in which all
+/// is known that is needed once.
 std::size_t bytes_to_host(const std::string& method, std::vector<std::string> scores, std::size_t agents) {
   Settings settings = small_settings();
   settings.partition = {.kind = "pow", .agents = agents, .samples_per_agent = 20};
@@ -46,19 +46,16 @@ TEST_CASE("a pretended GPU: every model starts and learns as on the CPU" * unlik
   check_step("text_cnn", made_sentences(1, 400, 200));
 }
 
-TEST_CASE(
-    "a pretended GPU: every method and score as on the CPU, the same "
-    "bits twice, and resumable" *
-    unlike) {
+TEST_CASE("a pretended GPU: every method and score as on the CPU, the same bits twice, and resumable" *
+          unlike) {
   for (const std::string& method : method_names()) check_run(method);
 }
 
 TEST_CASE("a pretended GPU: what comes to the host does not grow with the model" * unlike) {
   for (const std::size_t agents : {3, 6}) {
     CAPTURE(agents);
-    // Whether an update is finite and how much of the step it is; N x N inner
-    // products; ten singular values an update. An update itself is not among
-    // them.
+    // Whether an update is finite and how much of the step it is; N x N inner products; ten singular values
+    // an update. An update itself is not among them.
     const std::size_t averaged = bytes_to_host("fedavg", {}, agents);
     CHECK(averaged <= agents * 48 + 64);
     const std::size_t scored = bytes_to_host("fedavg", {"cgsv", "spectral_fed"}, agents);
