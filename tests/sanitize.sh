@@ -35,9 +35,22 @@ library_tests() {
   chosen 'tests/*_test.cc' | grep -vE '^tests/(consumers|examples|fuzz|harness|readme)/|(big_file|memory)_test' |
     xargs -r grep -LE 'include.*torch'
 }
-say() {  # what happened, to which file, and where that can be read
+say() {  # what happened, to which file, and where that can be read; in one piece, as others speak, too
+  [ "$1" = clean ] || { printf '%s\n' "$1: $2
+$(tail -n 40 "$3")"; return 1; }
   echo "$1: $2"
-  [ "$1" = clean ] || { status=1; tail -n 40 "$3"; }
+}
+# together COMMAND... < FILES: the command with each of the files, as many at a time as there are processors.
+together() {
+  local running=0 source
+  while read -r source; do
+    "$@" "$source" < /dev/null &
+    if ((++running == $(nproc))); then
+      wait -n || status=1
+      running=$((running - 1))
+    fi
+  done
+  for (( ; running > 0; --running)); do wait -n || status=1; done
 }
 ahead=()  # of a test's own text
 includes=(-I. -isystem /usr/include/eigen3 -isystem /usr/include/torch/csrc/api/include)
@@ -45,23 +58,26 @@ includes=(-I. -isystem /usr/include/eigen3 -isystem /usr/include/torch/csrc/api/
 # Compiles each of the library's tests, and runs it.
 #   watch FOLDER COMPILER... -- COMMAND...
 watch() {
-  local build=$1 compiler=() source program log
+  build=$1 compiler=() command=()
   shift
   while [ "$1" != -- ]; do compiler+=("$1"); shift; done
   shift
+  command=("$@")
   mkdir -p "$build"
   compiler+=(-std=c++20 -g -O1 -fopenmp "${includes[@]}")
   "${compiler[@]}" -c tests/doctest_main.cc -o "$build/main.o"
-  while read -r source; do
-    program=$build/$(tr / _ <<< "${source%.cc}") log=$program.log
-    if ! "${compiler[@]}" "${ahead[@]}" "$source" "$build/main.o" -o "$program" > "$log" 2>&1; then
-      say "NOT COMPILED" "$source" "$log"
-    elif "$@" "$program" > "$log" 2>&1 < /dev/null; then
-      say clean "$source" "$log"
-    else
-      say FAULT "$source" "$log"
-    fi
-  done < <(library_tests)
+  together watch_one < <(library_tests)
+}
+watch_one() {
+  local source=$1 program log
+  program=$build/$(tr / _ <<< "${source%.cc}") log=$program.log
+  if ! "${compiler[@]}" "${ahead[@]}" "$source" "$build/main.o" -o "$program" > "$log" 2>&1; then
+    say "NOT COMPILED" "$source" "$log"
+  elif "${command[@]}" "$program" > "$log" 2>&1; then
+    say clean "$source" "$log"
+  else
+    say FAULT "$source" "$log"
+  fi
 }
 
 address() {
@@ -108,25 +124,25 @@ memory() {
 
 tidy() {
   needs clang-tidy clang-tidy
-  local source file log more
   mkdir -p "$folder/tidy"
-  while read -r source; do
-    log=$folder/tidy/$(tr / _ <<< "$source").log
-    more=() file=$source
-    if [[ $source = *.hpp ]]; then
-      file=$log.cc
-      echo "#include \"$source\"" > "$file"
-    fi
-    [[ $source != tests/*_test.cc ]] || more=(-include tests/sanitizers/capture.hpp)
-    # It must come before LibTorch's own macros.
-    ! grep -q doctest_torch.hpp "$source" || more=(-include tests/doctest_torch.hpp "${more[@]}")
-    if clang-tidy --quiet --config-file=.clang-tidy "$file" -- -std=c++20 -march=native -fopenmp "${more[@]}" \
-      -DUSE_C10D_GLOO "${includes[@]}" > "$log" 2>&1; then
-      say clean "$source" "$log"
-    else
-      say FAULT "$source" "$log"
-    fi
-  done < <(chosen '*.cc' 'fedval/*.hpp')
+  together tidy_one < <(chosen '*.cc' 'fedval/*.hpp')
+}
+tidy_one() {
+  local source=$1 file=$1 log more=()
+  log=$folder/tidy/$(tr / _ <<< "$source").log
+  if [[ $source = *.hpp ]]; then
+    file=$log.cc
+    echo "#include \"$source\"" > "$file"
+  fi
+  [[ $source != tests/*_test.cc ]] || more=(-include tests/sanitizers/capture.hpp)
+  # It must come before LibTorch's own macros.
+  ! grep -q doctest_torch.hpp "$source" || more=(-include tests/doctest_torch.hpp "${more[@]}")
+  if clang-tidy --quiet --config-file=.clang-tidy "$file" -- -std=c++20 -march=native -fopenmp "${more[@]}" \
+    -DUSE_C10D_GLOO "${includes[@]}" > "$log" 2>&1; then
+    say clean "$source" "$log"
+  else
+    say FAULT "$source" "$log"
+  fi
 }
 
 for tool in "${tools[@]}"; do
