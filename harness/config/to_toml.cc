@@ -48,14 +48,13 @@ std::string describe_settings() {
 }
 
 std::string settings_page() {
-  std::string page =
-      "# Settings of an experiment\n\nEvery key that a TOML file of the harness may have. A key that is left "
-      "out "
-      "has its default; a key that is\nnot here is an error. A list where one value is expected makes a "
-      "sweep: "
-      "every combination of such values is\nan experiment of its own. This page is printed by `harness "
-      "settings "
-      "--markdown`.\n";
+  std::string page = R"(# Settings of an experiment
+
+Every key that a TOML file of the harness may have. A key that is left out has its default; a key that is
+not here is an error. A list where one value is expected makes a sweep: every combination of such values is
+an experiment of its own. A file of two sizes has `size`, and tables `[small]` and `[full]`, beside these:
+[studies.md](studies.md). This page is printed by `harness settings --markdown`.
+)";
   std::string_view table = "none";
   visit_keys(Settings{}, [&](const KeyName& key, const auto& value, const auto& rule, std::string_view help) {
     if (key.table != table) {
