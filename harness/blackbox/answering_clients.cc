@@ -2,16 +2,18 @@
 
 #include <ATen/ops/empty.h>
 
+#include <cmath>
 #include <utility>
 
 #include "fedval/error.hpp"
+#include "harness/federation/training.hpp"
 
 namespace fedval::harness {
 
 AnsweringClients::AnsweringClients(Federation& federation) : federation_(federation) {
   for (std::size_t agent = 0; agent < federation.agents().size(); ++agent) {
     auto client = std::make_unique<LocalClient>(federation, agent);
-    sizes_.push_back(client->state().numel());
+    sizes_.push_back(client->state().network.numel());
     if (federation.keeper(agent) != federation.ranks().rank()) client.reset();
     boxes_.push_back(client.get());
     local_.push_back(std::move(client));
@@ -45,6 +47,11 @@ void AnsweringClients::train(Panel& panel, std::size_t round, std::atomic<std::s
   });
   for (const auto& client : local_)
     if (client) counter.fetch_add(client->take_steps(), std::memory_order_relaxed);
+  for (const Panel::Member& member : panel.members())  // those of other ranks did what they were told
+    if (member.keeper != federation_.ranks().rank())
+      counter.fetch_add(steps_of(federation_.settings().training,
+                                 federation_.agents()[member.agent].shard.size(), member.share),
+                        std::memory_order_relaxed);
 }
 
 std::vector<Tested> AnsweringClients::test() {
@@ -68,28 +75,41 @@ std::vector<Tested> AnsweringClients::test() {
 void AnsweringClients::collect() {
   Ranks& ranks = federation_.ranks();
   if (ranks.count() == 1) return;
+  const std::vector<std::size_t> owners = keepers();
   std::vector<double> answered;
   for (const auto& client : local_)
-    answered.push_back(client ? static_cast<double>(client->answered()) : 0.0);
-  const std::vector<std::size_t> owners = keepers();
+    answered.push_back(client ? static_cast<double>(client->state().answered) : 0.0);
   ranks.share(answered, owners);
-  collected_.resize(local_.size());
-  for (std::size_t agent = 0; agent < local_.size(); ++agent) {  // their models may differ in size
-    std::vector<at::Tensor> state{local_[agent] ? local_[agent]->state() : at::Tensor()};
-    ranks.collect(state, std::span(owners).subspan(agent, 1), at::empty({sizes_[agent]}));
-    if (!ranks.leads() || local_[agent]) continue;
-    collected_[agent] = std::make_unique<LocalClient>(federation_, agent);
-    collected_[agent]->become(state.front(), static_cast<std::uint64_t>(answered[agent]));
+  std::map<std::int64_t, std::vector<std::size_t>> alike;  // agents by the size of their networks' states
+  for (std::size_t agent = 0; agent < local_.size(); ++agent) alike[sizes_[agent]].push_back(agent);
+  for (const auto& [size, agents] : alike) {
+    std::vector<at::Tensor> states;
+    std::vector<std::size_t> from;
+    for (const std::size_t agent : agents) {
+      states.push_back(local_[agent] ? local_[agent]->state().network : at::Tensor());
+      from.push_back(owners[agent]);
+    }
+    ranks.collect(states, from, at::empty({size}));
+    for (std::size_t k = 0; k < agents.size() && ranks.leads(); ++k) {
+      const double images = answered[agents[k]];
+      if (!(images >= 0 && images <= 0x1p53 && images == std::trunc(images)))
+        fail("client ", federation_.agents()[agents[k]].id, ": its rank says that it has answered ", images,
+             " images");
+      collected_[agents[k]] = {states[k], static_cast<std::uint64_t>(images)};
+    }
   }
 }
 
 void AnsweringClients::fields(Archive& archive) {
-  collected_.resize(local_.size());
   for (std::size_t agent = 0; agent < local_.size(); ++agent) {
-    // Who reads keeps what is its own.
-    if (!local_[agent] && !collected_[agent])
-      collected_[agent] = std::make_unique<LocalClient>(federation_, agent);
-    (local_[agent] ? local_ : collected_)[agent]->fields(archive);
+    if (local_[agent]) {
+      local_[agent]->fields(archive);
+    } else if (archive.reading()) {  // the rank that keeps it reads it, too
+      ClientState elsewhere{at::empty({sizes_[agent]})};
+      elsewhere.fields(archive);
+    } else {
+      collected_.at(agent).fields(archive);
+    }
   }
   collected_.clear();
 }

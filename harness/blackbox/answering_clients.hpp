@@ -1,6 +1,7 @@
 // The clients of a run that only answer, each on the rank that keeps its agent.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -31,9 +32,9 @@ class AnsweringClients {
   std::vector<std::size_t> keepers() const;
 
   Federation& federation_;
-  std::vector<std::unique_ptr<LocalClient>> local_;      // null where another rank keeps it
-  std::vector<std::unique_ptr<LocalClient>> collected_;  // of other ranks, here only to be saved
-  std::vector<std::int64_t> sizes_;                      // of their states
+  std::vector<std::unique_ptr<LocalClient>> local_;  // null where another rank keeps it
+  std::map<std::size_t, ClientState> collected_;     // of other ranks, here only to be saved
+  std::vector<std::int64_t> sizes_;                  // of their networks' states
   std::vector<BlackBox*> boxes_;
 };
 

@@ -170,8 +170,14 @@ Tested LocalClient::test() {
 }
 
 void LocalClient::fields(Archive& archive) {
-  state_field(archive, "state", network_.state());
-  archive.field("answered", answered_);
+  ClientState kept = state();
+  kept.fields(archive);
+  answered_ = kept.answered;
+}
+
+void ClientState::fields(Archive& archive) {
+  state_field(archive, "state", network);
+  archive.field("answered", answered);
 }
 
 }  // namespace fedval::harness

@@ -14,6 +14,14 @@
 
 namespace fedval::harness {
 
+/// What is saved of a client.
+struct ClientState {
+  at::Tensor network;          ///< parameters and buffers
+  std::uint64_t answered = 0;  ///< images that it was asked about
+
+  void fields(Archive& archive);
+};
+
 class LocalClient : public BlackBox {
  public:
   /// Agent `agent` (from 0) of the federation, with a network of its own kind and start; the federation must
@@ -29,15 +37,10 @@ class LocalClient : public BlackBox {
   std::size_t take_steps() { return steps_.exchange(0); }
   /// Images that it was asked about.
   std::uint64_t answered() const { return answered_; }
-  const at::Tensor& state() const { return network_.state(); }
-  /// It is what a client of the same model has become elsewhere.
-  void become(const at::Tensor& state, std::uint64_t answered) {
-    network_.state().copy_(state);
-    answered_ = answered;
-  }
+  /// What its answers depend on from a round's beginning. Shares the memory of its network.
+  ClientState state() const { return {network_.state(), answered_}; }
   /// On the part that the settings name for evaluation.
   Tested test();
-  /// Everything that its answers depend on from a round's beginning.
   void fields(Archive& archive);
 
  private:

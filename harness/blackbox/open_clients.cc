@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "fedval/error.hpp"
-#include "fedval/tensor/check.hpp"
-#include "fedval/tensor/torch.hpp"
+#include "harness/federation/finite.hpp"
 
 namespace fedval::harness {
 
@@ -23,7 +22,7 @@ OpenModels train_open(Federation& federation, const std::vector<Participant>& pa
   for (std::size_t i = 0; i < participants.size(); ++i) {
     const ClientId& id = federation.agents()[participants[i].agent].id;
     try {
-      check_finite(reached[i], "model");
+      check_finite_there(reached[i], "model");
     } catch (const Error& error) {
       record.refused.push_back({id, error.what()});
       std::erase(record.participants, id);

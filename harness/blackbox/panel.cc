@@ -45,6 +45,9 @@ black_box::Logits spread(const at::Tensor& classes, const at::Tensor& probabilit
 /// generator, infinite in single precision, and every client after it would be asked about nothing.
 constexpr double largest_logit = 1e6;
 
+/// Bytes of a reply that ranks tell one another.
+constexpr std::size_t most_shared = std::size_t{1} << 28;
+
 black_box::Logits checked_logits(const at::Tensor& answers, std::int64_t k) {
   const std::string name = "answers[" + std::to_string(k) + "]";
   black_box::Logits logits = black_box::read_logits(answers, name);
@@ -75,6 +78,34 @@ std::vector<black_box::Logits> logits_in(const AnswersMessage& answers, AnswerFo
 
 }  // namespace
 
+/// The replies of other ranks' members come here, and theirs go there.
+void Panel::share(std::vector<std::optional<Bytes>>& replies, std::span<const std::size_t> keepers) {
+  std::vector<double> lengths;  // below 0: no reply
+  for (const std::optional<Bytes>& reply : replies)
+    lengths.push_back(reply ? static_cast<double>(reply->size()) : -1.0);
+  ranks_.share(lengths, keepers);
+  double longest = 0;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    if (!(lengths[i] >= -1 && lengths[i] <= most_shared && lengths[i] == std::trunc(lengths[i])))
+      fail("client ", members_[i].id, ": its rank announces a reply of ", lengths[i], " bytes");
+    longest = std::max(longest, lengths[i]);
+  }
+  // Replies to one question are of one length, or nearly.
+  const at::Tensor like = at::empty({static_cast<std::int64_t>(longest)}, at::kByte);
+  std::vector<at::Tensor> packed(replies.size());
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (keepers[i] != ranks_.rank()) continue;
+    packed[i] = at::zeros_like(like);
+    if (lengths[i] > 0) std::memcpy(packed[i].data_ptr(), replies[i]->data(), replies[i]->size());
+  }
+  ranks_.share(packed, keepers, like);
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    if (keepers[i] == ranks_.rank() || lengths[i] < 0) continue;
+    const auto* const bytes = static_cast<const std::byte*>(packed[i].data_ptr());
+    replies[i] = Bytes(bytes, bytes + static_cast<std::size_t>(lengths[i]));
+  }
+}
+
 /// What every member replied, on all ranks; nothing, with or without an objection, where it did not.
 std::vector<std::optional<Bytes>> Panel::replies(const std::vector<Bytes>& sent,
                                                  std::vector<std::string>& objections) {
@@ -93,24 +124,13 @@ std::vector<std::optional<Bytes>> Panel::replies(const std::vector<Bytes>& sent,
     }
   });
   if (ranks_.count() == 1) return replies;
+  for (const std::size_t i : own)
+    if (replies[i] && replies[i]->size() > most_shared) {
+      objections[i] = "a reply of " + std::to_string(replies[i]->size()) + " bytes";
+      replies[i].reset();
+    }
+  share(replies, keepers);
   ranks_.share(objections, keepers);
-  std::vector<double> lengths;  // below 0: no reply
-  for (const std::optional<Bytes>& reply : replies)
-    lengths.push_back(reply ? static_cast<double>(reply->size()) : -1.0);
-  ranks_.share(lengths, keepers);
-  // Replies to one question are of one length, or nearly.
-  const double longest = lengths.empty() ? 0 : std::max(0.0, *std::ranges::max_element(lengths));
-  const at::Tensor like = at::empty({static_cast<std::int64_t>(longest)}, at::kByte);
-  std::vector<at::Tensor> packed(members_.size());
-  for (const std::size_t i : own) {
-    packed[i] = at::zeros_like(like);
-    if (replies[i]) std::memcpy(packed[i].data_ptr(), replies[i]->data(), replies[i]->size());
-  }
-  ranks_.share(packed, keepers, like);
-  for (std::size_t i = 0; i < packed.size(); ++i) {
-    const auto* const bytes = static_cast<const std::byte*>(packed[i].data_ptr());
-    if (lengths[i] >= 0) replies[i] = Bytes(bytes, bytes + static_cast<std::size_t>(lengths[i]));
-  }
   return replies;
 }
 

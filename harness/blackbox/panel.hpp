@@ -48,6 +48,7 @@ class Panel {
   std::vector<std::optional<Message>> exchange(const std::function<Message(const Member&)>& message_for);
   std::vector<std::optional<Bytes>> replies(const std::vector<Bytes>& sent,
                                             std::vector<std::string>& objections);
+  void share(std::vector<std::optional<Bytes>>& replies, std::span<const std::size_t> keepers);
   void keep(const std::vector<std::string>& objections);
 
   Workers& workers_;

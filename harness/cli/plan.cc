@@ -14,6 +14,7 @@
 #include "fedval/tensor/direction_sum.hpp"
 #include "fedval/tensor/gram.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "harness/blackbox/runs.hpp"
 #include "harness/cli/peak_memory.hpp"
 #include "harness/report/table.hpp"
 #include "harness/report/wording.hpp"
@@ -50,8 +51,9 @@ constexpr std::array<std::string_view, 7> by_gram{"cgsv_exact",      "cgsv_eucli
                                                   "verified_entropy"};
 /// By a Gram matrix only where agents are few (fedval/tensor/direction_sum.hpp).
 constexpr std::array<std::string_view, 3> by_sums{"cgsv", "cgsv_authors_code", "leave_one_out_cosine"};
-constexpr std::array<std::string_view, 7> with_own_models{
-    "cgsv", "cgsv_exact", "cgsv_euclidean", "cgsv_authors_code", "rffl", "cffl", "shapfed"};
+constexpr std::array<std::string_view, 9> with_own_models{
+    "cgsv",    "cgsv_exact", "cgsv_euclidean", "cgsv_authors_code", "rffl", "cffl",
+    "shapfed", "fedmd",      "fedzge"};
 constexpr std::array<std::string_view, 1> with_joined_updates{"rffl"};
 constexpr std::array<std::string_view, 2> with_own_losses{"afl", "qffl"};
 /// What is done beside training, and so what is sent, that the model does not count.
@@ -79,12 +81,12 @@ Scale scale_of(const Laboratory& laboratory) {
                      .own_models = true,
                      .saves = saves};
   scale.phases.push_back(phase);
-  phase.sends = true;
   phase.steps = static_cast<double>(federation.steps(0, rounds, false));
   const double evaluated = std::ceil(phase.rounds / static_cast<double>(settings.evaluation.every));
   double all_examples = 0;
   for (const Agent& agent : federation.agents()) all_examples += static_cast<double>(agent.shard.size());
   for (const std::string& method : settings.methods.run) {
+    phase.sends = !distils(method);
     phase.own_models = is_one_of(method, with_own_models);
     phase.joins = is_one_of(method, with_joined_updates);
     phase.tests = examples * (evaluated + (phase.own_models ? scale.agents : 1)) +

@@ -55,7 +55,7 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "Names the folder of the run.");
   visit(KeyName{"", "seed"}, s.seed, any, "The same seed gives the same experiment.");
   visit(KeyName{"", "threads"}, s.threads, Count{0, 1024},
-        "Agents trained at the same time; 0 = one for each core.");
+        "Agents trained at the same time; 0 = one for each core, on a GPU one.");
   visit(KeyName{"", "device"}, s.device, Text{"\"cpu\", \"cuda\" or \"cuda:N\"", is_device_name},
         "Where models are trained and updates are scored: the processor, or a GPU, the first or the one of "
         "number N.");

@@ -10,6 +10,7 @@
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/distributed/sliced.hpp"
+#include "harness/federation/finite.hpp"
 
 namespace fedval::harness {
 
@@ -25,7 +26,7 @@ Cffl::Cffl(const CfflOptions& options) : kept_{options} {
 }
 
 at::Tensor Cffl::upload(const at::Tensor& update, const std::string& name) const {
-  check_finite(update, name);
+  check_finite_there(update, name);
   at::Tensor sent = update.clone();
   sent.clamp_(-kept_.options.clip, kept_.options.clip);
   const auto entries = static_cast<double>(update.numel()) * kept_.options.upload_share;

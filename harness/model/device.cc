@@ -17,6 +17,7 @@ void take_repeatable_algorithms() {
   context.setDeterministicCuDNN(true);
   context.setBenchmarkCuDNN(false);  // chooses by time
   context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
   context.setDeterministicAlgorithms(true, /*warn_only=*/true);
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS is first used
 }

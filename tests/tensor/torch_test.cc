@@ -178,6 +178,28 @@ TEST_CASE("a device's entries that are not finite are named") {
   }
 }
 
+TEST_CASE("what stays of a tensor of one type is written and added to one of another") {
+  random::Stream stream(7);
+  const at::Tensor values = vector_of(tests::rounded<Half>(tests::normals(stream, 1001)));
+  const at::Tensor start = vector_of(tests::rounded<float>(tests::normals(stream, 1001, 1e-3)));
+  const TopK top = top_k_threshold(values, 400);
+  for (const at::ScalarType from : {at::kHalf, at::kFloat, at::kDouble})
+    for (const at::ScalarType to : {at::kFloat, at::kDouble})
+      for (const bool add : {false, true}) {
+        const at::Tensor source = values.to(from), there = start.to(to), here = there.clone();
+        const auto write = [&](const TensorView& tensor, const MutableTensorView& out) {
+          if (add) {
+            reward::add_sparsified(tensor, top, out);
+          } else {
+            reward::sparsify(tensor, top, out);
+          }
+        };
+        write(torch_device_view(source), MutableTensorView(torch_device_view(there)));
+        write(source, MutableTensorView(here));
+        CHECK(there.equal(here));
+      }
+}
+
 TEST_CASE("a device's norms are those of its Gram matrix, at every scale that can be squared") {
   random::Stream stream(6);
   std::vector<at::Tensor> data{at::zeros({41})};
@@ -188,7 +210,11 @@ TEST_CASE("a device's norms are those of its Gram matrix, at every scale that ca
   const VectorNorms found = norms(views), products = VectorNorms(gram(views));
   for (std::size_t i = 0; i < views.size(); ++i) {
     CAPTURE(i);
-    CHECK(std::abs(found.norm(i) - products.norm(i)) <= tests::sum_bound(41) * products.norm(i));
+    Values entries(41);
+    views[i].read(0, entries);
+    const long double length = tests::naive_norm(entries);
+    CHECK(std::abs(found.norm(i) - length) <= tests::sum_bound(41) * length);
+    CHECK(std::abs(products.norm(i) - length) <= tests::sum_bound(41) * length);
   }
   data[1].fill_(1e-200);
   CHECK(complaint_of([&] { norms(views); }) ==

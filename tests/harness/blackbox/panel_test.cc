@@ -153,11 +153,12 @@ TEST_CASE("labels and probabilities stand for distributions with that maximum") 
     AnswersMessage answers_;
   };
   Workers workers(1);
+  Ranks alone;
   RoundRecord record;
   RunResult result;
   const auto ask = [&](AnswersMessage answers) {
     Teller teller(answers);
-    Panel panel(workers, {{0, 1, &teller, 1}}, record, result);
+    Panel panel(workers, alone, {{.agent = 0, .id = 1, .box = &teller}}, record, result);
     return panel.ask(DoneMessage{}, answers.form, 1, 2, 4);
   };
   const at::Tensor labels = at::full({1, 2}, 3, at::kLong);

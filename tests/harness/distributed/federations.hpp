@@ -86,7 +86,7 @@ run = ["cgsv", "fedavg"]
 read = ["spectral_fuse"]
 )";
 
-/// Clients of different networks that only answer, of whom the one with a small budget falls silent.
+/// Clients of different networks that only answer, who fall silent once they have answered 200 images.
 inline const std::string black_boxes = "name = \"black_boxes\"\nseed = 7\n" + small_federation + R"(
 stragglers = 0.5
 [methods]

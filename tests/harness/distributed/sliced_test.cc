@@ -3,11 +3,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <functional>
-#include <iostream>
 #include <limits>
 #include <string>
 
@@ -18,49 +15,12 @@
 #include "fedval/tensor/top_k.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "tests/doctest_torch.hpp"
-#include "tests/harness/distributed/team.hpp"
+#include "tests/harness/distributed/in_ranks.hpp"
 
 using namespace fedval;
 using namespace fedval::harness;
 
 namespace {
-
-void demand(bool holds, const std::string& what) {
-  if (!holds) fail("not so: ", what);
-}
-
-/// body in each of `count` processes that are ranks of one run. None may have used threads before.
-void in_ranks(std::size_t count, const std::function<void(Ranks&)>& body) {
-  const auto port = static_cast<std::uint16_t>(std::stoi(free_port()));
-  std::vector<pid_t> children;
-  for (std::size_t rank = 0; rank < count; ++rank) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      try {
-        Ranks ranks(Rendezvous{.rank = rank,
-                               .ranks = count,
-                               .address = "127.0.0.1",
-                               .port = port,
-                               .secret = "of this test",
-                               .interface = "",
-                               .patience = std::chrono::seconds(20)});
-        body(ranks);
-        ranks.finish();
-      } catch (const std::exception& error) {
-        std::cerr << "rank " << rank << " of " << count << ": " << error.what() << std::endl;
-        ::_exit(1);
-      }
-      ::_exit(0);
-    }
-    children.push_back(child);
-  }
-  for (const pid_t child : children) {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
-  }
-}
 
 at::Tensor drawn(std::uint64_t seed, std::size_t number, std::int64_t size) {
   at::Tensor vector = at::zeros({size}, at::kFloat);
