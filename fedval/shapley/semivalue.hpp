@@ -13,10 +13,12 @@
 
 #include <cmath>
 #include <cstddef>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "fedval/error.hpp"
+#include "fedval/statistics/log_gamma.hpp"
 
 namespace fedval::shapley {
 
@@ -42,9 +44,7 @@ inline std::vector<double> beta_weights(std::size_t n, double a, double b) {
   if (!(a > 0 && b > 0 && std::isfinite(a) && std::isfinite(b)))
     fail("beta_weights: a is ", a, ", b is ", b, ", both must be finite and above 0");
   // E over p ~ Beta(b, a) of p^k (1-p)^(n-1-k), which is B(k + b, n - 1 - k + a) / B(a, b).
-  const auto log_beta = [](double x, double y) {
-    return std::lgamma(x) + std::lgamma(y) - std::lgamma(x + y);
-  };
+  using statistics::log_beta;
   std::vector<double> w;
   for (std::size_t k = 0; k < n; ++k)
     w.push_back(
@@ -77,19 +77,19 @@ class Semivalue {
   }
   /// C(n-1, k) w_k, which sum to one: how much the coalitions of each size weigh together. O(n).
   std::vector<double> size_weights(std::size_t n) const {
+    using statistics::log_beta;
     const auto m = static_cast<double>(n);
     std::vector<double> p;
     for (std::size_t i = 0; i < n; ++i) {
       const auto k = static_cast<double>(i);
-      const double log_binomial = std::lgamma(m) - std::lgamma(k + 1) - std::lgamma(m - k);
+      // C(m - 1, k) = 1 / (m B(k + 1, m - k))
+      const double log_binomial = -std::log(m) - log_beta(k + 1, m - k);
       if (is_shapley()) {
         p.push_back(1 / m);
       } else if (is_banzhaf()) {
         p.push_back(std::exp(log_binomial - (m - 1) * std::log(2.0)));
       } else {
-        p.push_back(std::exp(log_binomial + std::lgamma(k + b_) + std::lgamma(m - 1 - k + a_) -
-                             std::lgamma(m - 1 + a_ + b_) + std::lgamma(a_ + b_) - std::lgamma(a_) -
-                             std::lgamma(b_)));
+        p.push_back(std::exp(log_binomial + log_beta(k + b_, m - 1 - k + a_) - log_beta(a_, b_)));
       }
     }
     return p;

@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "fedval/error.hpp"
+#include "fedval/statistics/log_gamma.hpp"
 
 namespace fedval::statistics {
 
@@ -24,9 +25,7 @@ inline double incomplete_beta(double x, double a, double b) {
   if (x == 0 || x == 1) return x;
   // The fraction converges fast on this side of the mean; the other side is 1 - I_{1-x}(b, a).
   if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(1 - x, b, a);
-  const double front =
-      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) /
-      a;
+  const double front = std::exp(a * std::log(x) + b * std::log1p(-x) - log_beta(a, b)) / a;
   constexpr double tiny = 1e-300;
   const auto away_from_zero = [](double value) { return std::abs(value) < tiny ? tiny : value; };
   double c = 1, d = 1 / away_from_zero(1 - (a + b) * x / (a + 1)), fraction = d;
