@@ -18,10 +18,13 @@
 #include <vector>
 
 #include "fedval/error.hpp"
+#include "fedval/tensor/block_dot.hpp"
 
 namespace fedval::linalg {
 
 namespace detail {
+
+using fedval::detail::block_dot;
 
 /// Relative to a largest entry near 1: too small to be seen in any result, and so small that squares would
 /// soon underflow. Such numbers are taken for zeros; left alone they make reflectors that are not orthogonal
@@ -54,9 +57,8 @@ inline void householder_lq(std::vector<double>& a, std::size_t rows, std::size_t
     const double h = std::abs(lead);  // v^T v / 2 for the normalised reflector
     for (std::size_t j = i + 1; j < rows; ++j) {
       double* row = a.data() + j * columns;
-      double sum = 0;
-      for (std::size_t k = i; k < columns; ++k) sum += row[k] * v[k];
-      for (std::size_t k = i; k < columns; ++k) row[k] -= sum / h * v[k];
+      const double share = block_dot({row + i, columns - i}, {v + i, columns - i}) / h;
+      for (std::size_t k = i; k < columns; ++k) row[k] -= share * v[k];
     }
     v[i] = diagonal;
     std::fill(v + i + 1, v + columns, 0.0);
@@ -77,19 +79,18 @@ inline void orthogonalise_rows(std::vector<double>& a, std::size_t rows, std::si
     rotated = false;
     for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = i + 1; j < rows; ++j) {
-        double *x = a.data() + i * columns, *y = a.data() + j * columns, xx = 0, yy = 0, xy = 0;
-        for (std::size_t k = 0; k < rows; ++k) {
-          xx += x[k] * x[k];
-          yy += y[k] * y[k];
-          xy += x[k] * y[k];
-        }
+        double *x = a.data() + i * columns, *y = a.data() + j * columns;
+        const double xx = block_dot({x, rows}, {x, rows}), yy = block_dot({y, rows}, {y, rows});
+        const double xy = block_dot({x, rows}, {y, rows});
         // Of parallel rows one shrinks by eps a sweep: without end once its square underflows.
         if (std::min(xx, yy) < invisible * invisible) continue;
         if (std::abs(xy) <= tolerance * std::sqrt(xx) * std::sqrt(yy)) continue;
         rotated = true;
         const double zeta = (yy - xx) / (2 * xy);
-        const double t = std::copysign(1.0, zeta) / (std::abs(zeta) + std::hypot(1.0, zeta));
-        const double c = 1 / std::hypot(1.0, t), s = c * t;
+        // Rows are within 2^450 of each other, so zeta^2 is a double, and hypot's care, which is slow, not
+        // needed.
+        const double t = std::copysign(1.0, zeta) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
+        const double c = 1 / std::sqrt(1 + t * t), s = c * t;
         const auto rotate = [&](double* left, double* right) {
           for (std::size_t k = 0; k < rows; ++k) {
             const double before = left[k];

@@ -19,7 +19,7 @@
 namespace fedval {
 
 /// So many vectors are compared in pairs: the Gram matrix of fewer costs no more than reading them does.
-inline constexpr std::size_t most_in_pairs = 256;
+inline constexpr std::size_t most_in_pairs = 64;
 
 /// Whether a Gram matrix is the way to compare these vectors: they are few, or lie on a device that has no
 /// other.

@@ -175,6 +175,26 @@ inline std::vector<double> scaled_gram(std::span<const TensorView> tensors, std:
 /// Whether a sum of squares kept all its digits: neither overflowed nor near the subnormal numbers.
 inline bool safe_square(double square) { return square > 0x1p-900 && square < 0x1p1000; }
 
+/// The power of two to set aside for a tensor whose sum of squares is not safe; 0 where it is all zeros.
+/// Error when an entry is not finite, and for one on a device, where nothing is scaled. A tensor that only
+/// the device can read is not brought here unless there is an entry to name.
+inline int scaling_exponent(const TensorView& tensor, const std::string& name) {
+  const DeviceOperations* device = tensor.device();
+  double largest = 0;
+  if (device != nullptr && device->sum_slices == nullptr && tensor.size() > 0) {
+    const std::size_t one = 1;
+    largest = device->top_k(tensor, {&one, 1})[0].threshold;
+    if (!std::isfinite(largest)) check_finite(tensor, name);
+  } else {
+    check_finite(tensor, name);
+    largest = max_magnitude(tensor);
+  }
+  if (largest == 0) return 0;
+  if (device != nullptr)
+    fail(name, ": its largest entry is ", largest, "; on a device, its square must be within double");
+  return std::ilogb(largest);
+}
+
 }  // namespace detail
 
 /// Gram matrix of n tensors of equal size, each read as a flat row-major vector. O(n^2 D) time, O(n^2)
@@ -195,14 +215,10 @@ inline Gram gram(std::span<const TensorView> tensors, std::span<const std::strin
   bool again = false;
   for (std::size_t i = 0; i < n; ++i) {
     if (detail::safe_square(values[i * n + i])) continue;
-    check_finite(tensors[i], detail::name_of(names, i));
-    const double largest = max_magnitude(tensors[i]);
-    if (largest > 0) exponents[i] = std::ilogb(largest);
-    again |= largest > 0;
+    exponents[i] = detail::scaling_exponent(tensors[i], detail::name_of(names, i));
+    again |= exponents[i] != 0;
   }
-  if (again && device == nullptr) values = detail::scaled_gram(tensors, exponents);
-  if (again && device != nullptr)
-    fail("gram: a tensor on a device is too large or too small to be squared in double");
+  if (again) values = detail::scaled_gram(tensors, exponents);
   return {std::move(values), std::move(exponents)};
 }
 

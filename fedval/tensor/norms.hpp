@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "fedval/tensor/block_dot.hpp"
 #include "fedval/tensor/check.hpp"
 #include "fedval/tensor/gram.hpp"
 #include "fedval/tensor/slices.hpp"
@@ -58,16 +59,6 @@ inline void read_scaled(const TensorView& x, int exponent, std::size_t begin, st
   for (double& value : out) value = std::ldexp(value, -exponent);
 }
 
-/// <a, b> of a block, in eight lanes, so that compilers vectorise it.
-inline double block_dot(std::span<const double> a, std::span<const double> b) {
-  std::array<double, 8> sums{};
-  std::size_t k = 0;
-  for (; k + 8 <= a.size(); k += 8)
-    for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += a[k + lane] * b[k + lane];
-  for (; k < a.size(); ++k) sums[k % 8] += a[k] * b[k];
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-}
-
 /// Whether entries can be read by a host, this one or those that have a part of them each.
 inline bool readable(const DeviceOperations* device) {
   return device == nullptr || device->sum_slices != nullptr;
@@ -107,8 +98,8 @@ inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
 }  // namespace detail
 
 /// Norms of n tensors of equal size, each read as a flat row-major vector. O(n D) time, O(n) memory; from a
-/// device come n numbers. Error when sizes differ or an entry is not finite, and for vectors on a device whose
-/// squared norm a double cannot hold; `names` (for messages) may be empty.
+/// device come n numbers. Error when sizes differ or an entry is not finite, and for vectors on a device
+/// whose squared norm a double cannot hold; `names` (for messages) may be empty.
 inline VectorNorms norms(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
   const DeviceOperations* device = detail::common_device(tensors, names);
   std::vector<int> exponents(tensors.size(), 0);
@@ -121,12 +112,8 @@ inline VectorNorms norms(std::span<const TensorView> tensors, std::span<const st
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (detail::safe_square(squares[i])) continue;
-    check_finite(tensors[i], detail::name_of(names, i));
-    const double largest = max_magnitude(tensors[i]);
-    if (largest == 0) continue;
-    if (device != nullptr)
-      fail("norms: a tensor on a device is too large or too small to be squared in double");
-    exponents[i] = std::ilogb(largest);
+    exponents[i] = detail::scaling_exponent(tensors[i], detail::name_of(names, i));
+    if (exponents[i] == 0) continue;
     squares[i] = detail::scaled_squares(tensors.subspan(i, 1), std::span(exponents).subspan(i, 1))[0];
   }
   for (double& square : squares) square = std::sqrt(square);

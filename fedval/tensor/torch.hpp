@@ -30,6 +30,21 @@ inline const at::Tensor& tensor_of(const Piece& piece) {
   return *static_cast<const at::Tensor*>(piece.owner.get());
 }
 
+inline ScalarType scalar_type(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kDouble:
+      return ScalarType::float64;
+    case at::kFloat:
+      return ScalarType::float32;
+    case at::kHalf:
+      return ScalarType::float16;
+    case at::kBFloat16:
+      return ScalarType::bfloat16;
+    default:
+      fail("a LibTorch tensor of type ", at::toString(tensor.scalar_type()), " is not a floating tensor");
+  }
+}
+
 /// A view on a device as flat tensors in its own type, without a copy where they are contiguous.
 class Flat {
  public:
@@ -176,6 +191,11 @@ inline std::vector<std::vector<double>> squared_singular_values(std::span<const 
 /// Flags of the entries that stay; nothing where the threshold is another tensor's.
 inline at::Tensor kept_flags(const at::Tensor& entries, const TopK& top) {
   const at::Tensor magnitude = entries.abs();
+  // What the entries' type does not hold is none of them, and kernels may refuse to convert it.
+  const bool held = visit_scalar(scalar_type(entries), [&]<class S>(S) {
+    return static_cast<double>(S(top.threshold)) == top.threshold;
+  });
+  if (!held) return {};
   const at::Tensor above = magnitude.gt(top.threshold), equal = magnitude.eq(top.threshold);
   const at::Tensor counts = at::stack({above.sum(), equal.sum()}).cpu();
   const auto ties = static_cast<std::int64_t>(top.ties), found = counts[1].item().toLong();
@@ -276,21 +296,6 @@ inline constexpr RandomOperations random_operations{fill_random};
 inline constexpr DeviceOperations operations{
     "LibTorch", gram,   combine, top_k, squared_singular_values, read, write, &random_operations,
     zeros,      update, nullptr, mask};
-
-inline ScalarType scalar_type(const at::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case at::kDouble:
-      return ScalarType::float64;
-    case at::kFloat:
-      return ScalarType::float32;
-    case at::kHalf:
-      return ScalarType::float16;
-    case at::kBFloat16:
-      return ScalarType::bfloat16;
-    default:
-      fail("a LibTorch tensor of type ", at::toString(tensor.scalar_type()), " is not a floating tensor");
-  }
-}
 
 inline TensorView view(const at::Tensor& tensor, bool on_device) {
   if (!tensor.defined()) fail("a LibTorch tensor is undefined");

@@ -200,6 +200,23 @@ TEST_CASE("what stays of a tensor of one type is written and added to one of ano
       }
 }
 
+TEST_CASE("a threshold that the type cannot hold is another tensor's") {
+  const auto refused = [](const at::Tensor& tensor, double threshold) {
+    return complaint_of([&] {
+      at::Tensor out = at::zeros({4});
+      reward::sparsify(torch_device_view(tensor), TopK{threshold, 0, 1},
+                       MutableTensorView(torch_device_view(out)));
+    });
+  };
+  const at::Tensor ones = at::ones({4});
+  CHECK(refused(ones.to(at::kHalf), 1.0) == "no error");
+  for (const double threshold : {70000.0, 1e39, 1e300, 1 + 1e-12}) {
+    CAPTURE(threshold);
+    CHECK(refused(ones.to(at::kHalf), threshold) == "sparsify: the threshold is another tensor's");
+    if (threshold != 70000) CHECK(refused(ones, threshold) == "sparsify: the threshold is another tensor's");
+  }
+}
+
 TEST_CASE("a device's norms are those of its Gram matrix, at every scale that can be squared") {
   random::Stream stream(6);
   std::vector<at::Tensor> data{at::zeros({41})};
@@ -217,8 +234,11 @@ TEST_CASE("a device's norms are those of its Gram matrix, at every scale that ca
     CHECK(std::abs(products.norm(i) - length) <= tests::sum_bound(41) * length);
   }
   data[1].fill_(1e-200);
-  CHECK(complaint_of([&] { norms(views); }) ==
-        "norms: a tensor on a device is too large or too small to be squared in double");
+  const std::string too_small =
+      "client 3: its largest entry is 1e-200; on a device, its square must be within double";
+  const std::vector<std::string> names{"client 2", "client 3", "client 4", "client 5", "client 6"};
+  CHECK(complaint_of([&] { norms(views, names); }) == too_small);
+  CHECK(complaint_of([&] { gram(views, names); }) == too_small);
 }
 
 TEST_CASE("the host and a device take infinities alike in top-k") {
@@ -341,6 +361,16 @@ TEST_CASE("entropies of device tensors: one batch a shape, nothing copied to the
     for (std::size_t i = 0; i < right.size(); ++i) CHECK(std::abs(left[i] - right[i]) < equal_entropy);
     CHECK(spectral::entropies(device, options)[6] == 0);  // a zero matrix beside others
   }
+}
+
+TEST_CASE("norms and products of a device's zeros: nothing copied to the host") {
+  random::Stream stream(8);
+  const at::Tensor zero = at::zeros({10, 300}), other = gaussian(stream, 10, 300);
+  const std::vector<TensorView> views{counted(zero), counted(other)};
+  reads = 0;
+  CHECK(norms(views).norm(0) == 0);
+  CHECK(gram(views)(0, 1) == 0);
+  CHECK(reads == 0);
 }
 
 TEST_CASE("device tensors that a batch cannot hold: another scale, and bad entries beside good ones") {
