@@ -62,6 +62,9 @@ class ClientAverages {
     return values;
   }
 
+  /// Whether no client is known yet.
+  bool empty() const { return averages_.empty(); }
+
   void fields(auto& archive) { archive.state("averages", averages_); }
 
  private:

@@ -54,9 +54,10 @@ class ConfirmedEntropy {
   }
 
   /// Scores of the round's clients. O(N^2 D + N C^2 d) for C <= d. Error names the client whose part is
-  /// absent, of another size or not finite.
+  /// absent, of another size or not finite, and a round after its first that lacks global_update.
   Scores observe(const Round& round) {
     if (round.size() == 0) return {};
+    check_global_update(round, !confirmed_.empty(), name);
     const detail::FinalLayers layers(round, name);
     const Innovations innovations(round, options_.innovation, name);
     const detail::Consensus consensus(layers, innovations, detail::unit_coefficients(innovations),

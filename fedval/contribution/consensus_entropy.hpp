@@ -39,8 +39,9 @@ class ConsensusEntropy {
   }
 
   /// Scores of the round's clients. O(N^2 D + N C^2 d) for C <= d. Error names the client whose part is
-  /// absent, of another size or not finite.
+  /// absent, of another size or not finite, and a round after its first that lacks global_update.
   Scores observe(const Round& round) {
+    check_global_update(round, !average_.empty(), name);
     const detail::FinalLayers layers(round, name);
     const Innovations innovations(round, options_.innovation, name);
     const detail::Consensus consensus = innovation_consensus(round, layers, innovations);

@@ -45,9 +45,10 @@ class GatedEntropy {
   }
 
   /// Scores of the round's clients. O(N^2 D + N C d min(C, d)). Error names the client whose part is absent,
-  /// of another size or not finite.
+  /// of another size or not finite, and a round after its first that lacks global_update.
   Scores observe(const Round& round) {
     if (round.size() == 0) return {};
+    check_global_update(round, !entropy_.empty(), name);
     const Round::Parts weights = round.parts(&ClientParts::final_weight, "final_weight", name);
     const Innovations innovations(round, options_.innovation, name);
     std::vector<double> score = spectral::entropies(weights.tensors, options_.entropy, weights.names);

@@ -130,6 +130,14 @@ class Innovations {
   std::vector<std::vector<std::size_t>> copies_;
 };
 
+/// Error where a score that has observed a round before is given none of what happened since: who replays the
+/// last global update could not be told from who does the work. `score` is whose it is. O(1).
+inline void check_global_update(const Round& round, bool observed_before, std::string_view score) {
+  if (observed_before && round.size() > 0 && !round.global_update.given())
+    fail(score,
+         " needs global_update from the second round on (zeros where nothing moved), which was not given");
+}
+
 /// Factors in [0, 1] that leave alone who is near the others' median and refuse who is far below it.
 struct Gates {
   /// One for each client, in the order in which they came.

@@ -79,7 +79,8 @@ class Round {
     double samples;     ///< size of its data, in samples
   };
 
-  TensorView global_update = {};        ///< the aggregate of the round before; left out in the first round
+  TensorView global_update = {};  ///< the aggregate of the round before, zeros where nothing moved; left
+                                  ///< out in the first round
   TensorView global_final_weight = {};  ///< the final linear layer's weight in it
 
   /// Error when the client is there already or `samples` is negative or not finite; the round stays as it

@@ -50,6 +50,9 @@ class CorrectedAverages {
     return values;
   }
 
+  /// Whether no client is known yet.
+  bool empty() const { return averages_.empty(); }
+
   void fields(auto& archive) { archive.state("averages", averages_); }
 
  private:

@@ -91,9 +91,10 @@ class VerifiedEntropy {
   }
 
   /// Scores of the round's clients. O(N^2 D + N^2 C d + N C^2 (C + d)). Error names the client whose part is
-  /// absent, of another size or not finite.
+  /// absent, of another size or not finite, and a round after its first that lacks global_update.
   Scores observe(const Round& round) {
     if (round.size() == 0) return {};
+    check_global_update(round, !entropy_.empty(), name);
     const detail::FinalLayers layers(round, name);
     const Innovations innovations(round, options_.innovation, name);
     const bool moved =

@@ -350,6 +350,12 @@ TEST_CASE("with nobody new or agreed the gates of confirmed entropy are open, an
   CHECK(fresh.last_novelty_gates().values == Values{1, 1});
 }
 
+TEST_CASE_TEMPLATE("from the second round on the global update is asked for", P, Consensus, Confirmed) {
+  CAPTURE(seed);
+  random::Stream stream(seed, 22);
+  check_global_update_asked_for<double>(stream, [] { return typename P::Score(); });
+}
+
 TEST_CASE_TEMPLATE("an empty round changes nothing", P, Consensus, Confirmed) {
   CAPTURE(seed);
   random::Stream stream(seed, 7);

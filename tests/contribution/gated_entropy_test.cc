@@ -192,7 +192,9 @@ TEST_CASE("cases by hand") {
     near(values(scorer, round_of({&isotropic})), {1});
     scorer.observe(round_of({&isotropic}));
     CHECK(scorer.last_gates().open);
-    near(values(scorer, round_of({&rank_one})), {0.9});  // .9 * 1 + .1 * 0
+    Round later = round_of({&rank_one});
+    later.global_update = zero;
+    near(values(scorer, later), {0.9});  // .9 * 1 + .1 * 0
   }
   SUBCASE("zeros") {
     near(values({}, round_of({&zero, &zero, &zero})), {0, 0, 0});
@@ -233,12 +235,19 @@ TEST_CASE("the averages of those away stay, and a newcomer's start at its first 
   Federation<double> federation(stream, {});
   GatedEntropy scorer({.momentum = 0.5});
   naive::GatedEntropy right{.mu = 0.5};
+  federation.next(9);  // from here on there is a global update
   Sent<double> all = federation.next(9), some = all;
   some.clients.erase(4);
   for (int r = 0; r < 6; ++r) {
     const Sent<double>& sent = r == 1 || r == 2 || r == 5 ? some : all;
     check_scores(scorer.observe(sent.round()), sent.naive(), right.observe(sent.naive()));
   }
+}
+
+TEST_CASE("from the second round on the global update is asked for") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 21);
+  check_global_update_asked_for<double>(stream, [] { return GatedEntropy(); });
 }
 
 TEST_CASE("an empty round changes nothing") {
@@ -267,6 +276,7 @@ TEST_CASE("what is refused is named, and as if it had never been") {
 
   for (const bool update : {true, false}) {
     Round round;
+    round.global_update = next.global->update();
     for (const auto& [other, upload] : next.clients) {
       ClientParts parts = upload.parts();
       if (other == id) (update ? parts.update : parts.final_weight) = {};
@@ -288,6 +298,7 @@ TEST_CASE("what is refused is named, and as if it had never been") {
     RowMatrix<double> weight = next.clients.at(id).weight;
     weight(2, 5) = bad;
     Round round;
+    round.global_update = next.global->update();
     for (const auto& [other, upload] : next.clients) {
       ClientParts parts = upload.parts();
       if (other == id) parts.final_weight = weight;
@@ -306,6 +317,7 @@ TEST_CASE("what is refused is named, and as if it had never been") {
                 "global_update has 40 entries (shape [40]), client " + next.clients.begin()->first.text() +
                     ": update has 41 (shape [41])");
   Round flat;
+  flat.global_update = next.global->update();
   const Values no_matrix(28, 1.0);
   for (const auto& [other, upload] : next.clients) {
     ClientParts parts = upload.parts();

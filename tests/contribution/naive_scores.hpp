@@ -833,6 +833,25 @@ void check_refused(auto& scorer, const Round& bad, const std::string& message) {
   CHECK(save(scorer) == before);
 }
 
+/// The global update may be left out of a score's first round, and of no other; zeros say that nothing moved.
+template <class S>
+void check_global_update_asked_for(random::Stream& stream, auto&& make) {
+  Federation<S> federation(stream, {4, 7, 9, true});
+  const Sent<S> none = federation.next(6);
+  Sent<S> zeros = none;
+  zeros.global = none.clients.begin()->second.scaled(0);
+  auto scorer = make(), other = make(), back = make();
+  check_same_bits(scorer.observe(none.round()), other.observe(zeros.round()));
+  restore(save(scorer), back);
+  for (auto* each : {&scorer, &back}) {
+    check_refused(*each, none.round(),
+                  std::string(each->name) +
+                      " needs global_update from the second round on (zeros where nothing moved), which was "
+                      "not given");
+    check_same_bits(each->observe(zeros.round()), decltype(other)(other).observe(zeros.round()));
+  }
+}
+
 /// An empty round has no scores and changes nothing.
 void check_empty(auto scorer) {
   const std::string before = save(scorer);

@@ -50,11 +50,14 @@ TEST_CASE("what scores are made of is the definition's, also in rounds without a
     for (int r = 0; r < 14; ++r) {
       CAPTURE(r);
       Sent<double> sent = federation.next();
-      if (r < 3 || r == 8) sent.global.reset();
+      const bool still = r < 3 || r == 8;
+      if (still) sent.global.reset();
+      const naive::Round defined = sent.naive();
+      if (still && r > 0) sent.global = sent.clients.begin()->second.scaled(0);
       const Scores scores = scorer.observe(sent.round());
-      check_scores(scores, sent.naive(), right.observe(sent.naive()));
+      check_scores(scores, defined, right.observe(defined));
       check_made(scorer, right);
-      if (!sent.global) CHECK(scorer.last().relation.open);
+      if (still) CHECK(scorer.last().relation.open);
       for (const double value : values_of(scores)) largest = std::max(largest, value);
       for (std::size_t i = 0; i < scores.size(); ++i) {
         const VerifiedEntropy::Made& made = scorer.last();
@@ -212,6 +215,12 @@ TEST_CASE("a score restored in the middle goes on with the same bits") {
     before = after;
   }
   CHECK(save(whole).find("pairs") != std::string::npos);
+}
+
+TEST_CASE("from the second round on the global update is asked for") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 23);
+  check_global_update_asked_for<double>(stream, [] { return VerifiedEntropy(); });
 }
 
 TEST_CASE("an empty round changes nothing") {
