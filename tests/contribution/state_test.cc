@@ -246,7 +246,8 @@ TEST_CASE_TEMPLATE("every name comes back", S, SpectralFed, CosineGradientShaple
   // One client a time: its own state is told from what a newcomer would have, or another's.
   for (const ClientId& name : names) {
     CAPTURE(name.text());
-    Sent<double> one{{{name, all.clients.at(name).scaled(-1)}}, {}};
+    const Upload<double>& upload = all.clients.at(name);
+    const Sent<double> one{{{name, upload.scaled(-1)}}, upload.scaled(0)};
     check_same_bits(restored.observe(one.round()), scorer.observe(one.round()));
   }
   CHECK(save(restored) == save(scorer));
