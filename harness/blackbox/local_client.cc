@@ -15,6 +15,7 @@
 #include "harness/blackbox/distil.hpp"
 #include "harness/blackbox/query_options.hpp"
 #include "harness/blackbox/tensors.hpp"
+#include "harness/federation/accuracy.hpp"
 
 namespace fedval::harness {
 
@@ -157,16 +158,18 @@ Tested LocalClient::test() {
   const Examples& part = federation_.tested();
   std::vector<std::size_t> all(federation_.test_samples());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  Counted sum;
+  std::vector<double> correct(federation_.counted_classes());
+  double loss = 0;
   for (std::size_t begin = 0; begin < all.size(); begin += test_batch) {
     const Counted counted = harness::test(
         network_, federation_.batches(), part,
-        std::span<const std::size_t>(all).subspan(begin, std::min(test_batch, all.size() - begin)));
-    sum.correct += counted.correct;
-    sum.loss += counted.loss;
+        std::span<const std::size_t>(all).subspan(begin, std::min(test_batch, all.size() - begin)),
+        correct.size());
+    for (std::size_t c = 0; c < correct.size(); ++c) correct[c] += static_cast<double>(counted.correct[c]);
+    loss += counted.loss;
   }
-  const auto n = static_cast<double>(all.size());
-  return {static_cast<double>(sum.correct) / n, sum.loss / n};
+  return {accuracy_of(correct, class_sizes(std::span(part.labels).first(all.size()), correct.size())),
+          loss / static_cast<double>(all.size())};
 }
 
 void LocalClient::fields(Archive& archive) {

@@ -26,6 +26,7 @@
 #include "harness/report/run_folder.hpp"
 #include "harness/report/table.hpp"
 #include "harness/report/tables.hpp"
+#include "harness/report/wording.hpp"
 
 // Weak: another matrix library than OpenBLAS has no such function.
 extern "C" char* openblas_get_corename() __attribute__((weak));
@@ -102,7 +103,8 @@ class Experiment {
 
   std::filesystem::path go() {
     {
-      Progress progress(terminal_.progress, terminal_.columns, steps_left());
+      Progress progress(terminal_.progress, terminal_.columns, steps_left(),
+                        accuracy_name(laboratory_.settings.evaluation.accuracy));
       train_alone(progress);
       train_coalitions(progress);
       for (std::size_t method = results_.size(); method < methods().size(); ++method)

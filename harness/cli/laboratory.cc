@@ -13,6 +13,7 @@
 #include "harness/model/device.hpp"
 #include "harness/partition/noise.hpp"
 #include "harness/report/table.hpp"
+#include "harness/report/wording.hpp"
 
 namespace fedval::harness {
 
@@ -112,7 +113,9 @@ void print_setting(std::ostream& out, const Laboratory& laboratory) {
   out << "fedval: " << settings.name << '\n'
       << "  DATA     " << laboratory.data.description << '\n'
       << "  agents   " << federation.agents().size() << " (" << settings.partition.kind << "), tested on "
-      << federation.test_samples() << " examples of the " << settings.evaluation.on << " part\n"
+      << federation.test_samples() << " examples of the " << settings.evaluation.on << " part"
+      << (settings.evaluation.accuracy == "plain" ? "" : " by " + accuracy_name(settings.evaluation.accuracy))
+      << '\n'
       << "  model    " << settings.model.name << ", " << federation.dimension() << " parameters, final layer "
       << final.name << ", " << final.classes << " x " << final.features << '\n'
       << "  training " << settings.training.rounds << " rounds, " << settings.threads

@@ -157,6 +157,10 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
 
   visit(KeyName{"evaluation", "on"}, s.evaluation.on, Choice{{"test", "held_out"}},
         "The part that accuracies are measured on. Neither is ever trained on.");
+  visit(KeyName{"evaluation", "accuracy"}, s.evaluation.accuracy, Choice{{"plain", "balanced"}},
+        "What every accuracy is: plain = the share of the examples that are labelled right; balanced = the "
+        "mean of this share over the classes that are there, so that a rare class counts as much as a common "
+        "one.");
   visit(KeyName{"evaluation", "test_samples"}, s.evaluation.test_samples, any,
         "Examples of it that are used, the first ones; 0 = all.");
   visit(KeyName{"evaluation", "every"}, s.evaluation.every, positive,

@@ -86,6 +86,7 @@ struct ParticipationSettings {
 /// When and on what the models are tested: table [evaluation].
 struct EvaluationSettings {
   std::string on = "test";
+  std::string accuracy = "plain";
   std::size_t test_samples = 0;
   std::size_t every = 1;
   bool operator==(const EvaluationSettings&) const = default;

@@ -8,6 +8,7 @@
 
 #include "fedval/error.hpp"
 #include "harness/attack/attack.hpp"
+#include "harness/federation/accuracy.hpp"
 #include "harness/model/device.hpp"
 
 namespace fedval::harness {
@@ -188,7 +189,7 @@ Federation::Pace Federation::measure() {
   };
   const std::size_t tested = std::min(test_samples_, test_batch());
   const auto test_once = [&](FlatNetwork& network) {
-    harness::test(network, batches_, tested_, range(0, tested));
+    harness::test(network, batches_, tested_, range(0, tested), counted_classes());
   };
 
   // The first step also pays for memory and for choosing kernels; where it takes long that is little of it.
@@ -266,7 +267,9 @@ std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states,
   std::vector<std::size_t> owners = ranks_.owners(costs);
   for (std::size_t task = 0; task < tasks; ++task)
     if (held[task / batches] != anywhere) owners[task] = held[task / batches];
-  std::vector<double> correct(tasks), loss(tasks);
+  const std::size_t classes = counted_classes();
+  const std::vector<std::size_t> sizes = class_sizes(std::span(part.labels).first(samples), classes);
+  std::vector<double> correct(tasks * classes), loss(tasks);
   std::vector<const void*> loaded(workers_.count(), nullptr);
   for_each(costs, owners, [&](std::size_t task, std::size_t worker) {
     const at::Tensor& state = different[task / batches];
@@ -275,22 +278,25 @@ std::vector<Tested> Federation::test(const std::vector<at::Tensor>& states,
       loaded[worker] = state.data_ptr();
     }
     const std::size_t begin = task % batches * batch;
-    const Counted counted =
-        harness::test(networks_[worker], batches_, part, range(begin, std::min(samples, begin + batch)));
-    correct[task] = static_cast<double>(counted.correct);
+    const Counted counted = harness::test(networks_[worker], batches_, part,
+                                          range(begin, std::min(samples, begin + batch)), classes);
+    for (std::size_t c = 0; c < classes; ++c)
+      correct[task * classes + c] = static_cast<double>(counted.correct[c]);
     loss[task] = counted.loss;
   });
-  ranks_.share(correct, owners);
+  std::vector<std::size_t> counters;  // the rank that each count is from
+  for (const std::size_t owner : owners) counters.insert(counters.end(), classes, owner);
+  ranks_.share(correct, counters);
   ranks_.share(loss, owners);
   std::vector<Tested> result;
   for (const std::size_t place : places) {
-    double all_correct = 0, all_loss = 0;
+    std::vector<double> all_correct(classes);
+    double all_loss = 0;
     for (std::size_t task = place * batches; task < (place + 1) * batches; ++task) {
-      all_correct += correct[task];
+      for (std::size_t c = 0; c < classes; ++c) all_correct[c] += correct[task * classes + c];
       all_loss += loss[task];
     }
-    const auto n = static_cast<double>(samples);
-    result.push_back({all_correct / n, all_loss / n});
+    result.push_back({accuracy_of(all_correct, sizes), all_loss / static_cast<double>(samples)});
   }
   return result;
 }

@@ -57,6 +57,8 @@ class Federation {
   /// The part that models are tested on, and how many of its examples, the first ones.
   const Examples& tested() const { return tested_; }
   std::size_t test_samples() const { return test_samples_; }
+  /// The classes that right answers are counted by: those of the data, or one for all examples.
+  std::size_t counted_classes() const { return settings_.evaluation.accuracy == "plain" ? 1 : data_.classes; }
   std::int64_t dimension() const { return networks_.front().dimension(); }
   std::int64_t buffers() const { return networks_.front().buffers(); }
   const FlatNetwork& network() const { return networks_.front(); }

@@ -28,7 +28,7 @@ struct Models {
 
 /// How a model does on examples.
 struct Tested {
-  double accuracy = 0;  ///< share that it labels right
+  double accuracy = 0;  ///< how much it labels right, as `evaluation.accuracy` says
   double loss = 0;      ///< mean cross-entropy, nats
 };
 

@@ -1,6 +1,7 @@
 #include "harness/federation/training.hpp"
 
 #include <ATen/core/Reduction.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <torch/utils.h>
@@ -26,6 +27,18 @@ std::size_t batch_begin(const TrainingSettings& settings, std::size_t samples, s
   if (settings.batches == "full") return std::min(number * settings.batch_size, samples);
   const std::size_t count = batches_an_epoch(settings, samples);
   return number * (samples / count) + std::min(number, samples % count);
+}
+
+/// How many of each class are chosen as what they are; of one class, how many of all. Without atomics, so
+/// that a GPU, too, may be asked for repeatable operations only.
+std::vector<std::size_t> correct_by_class(const at::Tensor& chosen, const at::Tensor& labels,
+                                          std::size_t classes) {
+  if (classes == 1) return {static_cast<std::size_t>(chosen.eq(labels).sum().item().toLong())};
+  const at::Tensor right = labels.masked_fill(chosen.ne(labels), -1).unsqueeze(1);  // -1: of no class
+  const at::Tensor counts =
+      right.eq(at::arange(static_cast<std::int64_t>(classes), labels.options())).sum(0).cpu();
+  const std::int64_t* const first = counts.data_ptr<std::int64_t>();
+  return {first, first + classes};
 }
 
 }  // namespace
@@ -86,12 +99,12 @@ void train(FlatNetwork& network, const Batches& batches, const Examples& example
 }
 
 Counted test(FlatNetwork& network, const Batches& batches, const Examples& examples,
-             std::span<const std::size_t> indices) {
+             std::span<const std::size_t> indices, std::size_t classes) {
   const torch::NoGradGuard no_grad;
   network.train(false);
   const at::Tensor logits = network.forward(batches.inputs(examples, indices)),
                    labels = batches.labels(examples, indices);
-  return {static_cast<std::size_t>(logits.argmax(1).eq(labels).sum().item().toLong()),
+  return {correct_by_class(logits.argmax(1), labels, classes),
           at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).item().toDouble()};
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "fedval/random/philox.hpp"
 #include "harness/config/settings.hpp"
@@ -43,10 +44,11 @@ void train(FlatNetwork& network, const Batches& batches, const Examples& example
 
 /// What a network in evaluation mode makes of some examples.
 struct Counted {
-  std::size_t correct = 0;  ///< labelled right
-  double loss = 0;          ///< sum of the cross-entropies
+  std::vector<std::size_t> correct;  ///< labelled right, of each class
+  double loss = 0;                   ///< sum of the cross-entropies
 };
+/// `classes`: those of the data, or 1, which takes all for one class. Only the counts leave the device.
 Counted test(FlatNetwork& network, const Batches& batches, const Examples& examples,
-             std::span<const std::size_t> indices);
+             std::span<const std::size_t> indices, std::size_t classes = 1);
 
 }  // namespace fedval::harness

@@ -1,14 +1,18 @@
 #include "harness/report/progress.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/report/table.hpp"
 #include "harness/report/wording.hpp"
 
 namespace fedval::harness {
 
-Progress::Progress(std::ostream& out, std::size_t columns, std::size_t total_steps)
-    : out_(out), columns_(columns), total_(std::max<std::size_t>(1, total_steps)) {
+Progress::Progress(std::ostream& out, std::size_t columns, std::size_t total_steps, std::string accuracy)
+    : out_(out),
+      columns_(columns),
+      total_(std::max<std::size_t>(1, total_steps)),
+      accuracy_name_(std::move(accuracy)) {
   if (columns_ == 0) return;
   drawer_ = std::thread([this] {
     std::unique_lock lock(mutex_);
@@ -49,7 +53,7 @@ void Progress::round(std::size_t number) {
 void Progress::round(const RoundRecord& record) {
   const std::lock_guard lock(mutex_);
   round_ = record.round;
-  if (record.server_accuracy) accuracy_ = "accuracy " + fixed(*record.server_accuracy, 4);
+  if (record.server_accuracy) accuracy_ = accuracy_name_ + " " + fixed(*record.server_accuracy, 4);
   // What went wrong stays on the screen, above the line that is redrawn.
   for (const RoundRecord::Refused& refused : record.refused)
     out_ << (columns_ > 0 ? "\r\x1b[K" : "  ") << what_ << " round " << round_ << ": client " << refused.id

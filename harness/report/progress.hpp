@@ -18,8 +18,9 @@ namespace fedval::harness {
 class Progress {
  public:
   /// `total_steps` optimiser steps are to come. On a terminal, which has `columns`, a thread of its own
-  /// redraws the line; 0 columns: not a terminal.
-  Progress(std::ostream& out, std::size_t columns, std::size_t total_steps);
+  /// redraws the line; 0 columns: not a terminal. `accuracy`: what the accuracies shown are called.
+  Progress(std::ostream& out, std::size_t columns, std::size_t total_steps,
+           std::string accuracy = "accuracy");
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -39,6 +40,7 @@ class Progress {
   std::ostream& out_;
   std::size_t columns_;
   std::size_t total_;
+  std::string accuracy_name_;
   std::atomic<std::size_t> steps_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   mutable std::mutex mutex_;  // guards what follows, which the drawing thread reads

@@ -138,6 +138,8 @@ Json summary(const Results& results) {
              {"libtorch", TORCH_VERSION},
              {"compiler", __VERSION__},
              {"built_for", instruction_set()}}}};
+  // Said where it is not what everyone takes for granted.
+  if (results.settings.evaluation.accuracy != "plain") all["accuracy"] = results.settings.evaluation.accuracy;
   if (results.truth) all["truth"] = truth(*results.truth);
   return all;
 }

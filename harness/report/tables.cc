@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "harness/report/table.hpp"
+#include "harness/report/wording.hpp"
 
 namespace fedval::harness {
 
@@ -60,7 +61,8 @@ Table score_table(const Results& results) {
 }  // namespace
 
 void print_tables(std::ostream& out, const Results& results) {
-  out << "Agents (alone: accuracy when trained alone; acc: of the model the agent ends with)\n"
+  out << "Agents (alone: " << accuracy_name(results.settings.evaluation.accuracy)
+      << " when trained alone; acc: of the model the agent ends with)\n"
       << agent_table(results)
       << "\nMethods (corr: Pearson correlation with alone, over the agents; - where undefined, as for equal "
          "accuracies;\nvaluation: share of the time spent scoring, weighing and aggregating)\n"

@@ -9,4 +9,8 @@ std::string duration(double seconds) {
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
 }
 
+std::string accuracy_name(std::string_view kind) {
+  return kind == "balanced" ? "balanced accuracy" : "accuracy";
+}
+
 }  // namespace fedval::harness

@@ -73,11 +73,12 @@ void print_comparison(std::ostream& out, std::span<const std::filesystem::path> 
   if (groups.size() > 1) out << "Settings: what differs\n" << differences_table(runs, groups) << '\n';
   out << "Runs\n" << runs_table(runs, groups);
   for (const Measure& measure : measures()) out << measure.name << ": " << measure.meaning << '\n';
+  if (const std::string meaning = accuracy_meaning(runs); !meaning.empty()) out << meaning << '\n';
   for (std::size_t g = 0; g < groups.size(); ++g)
     if (groups[g].runs.size() > 1)
       out << "\nSetting " << g + 1 << " over " << groups[g].runs.size() << " runs\n"
           << seeds_table(runs, groups[g]);
-  out << "\nScores: correlation of each agent's last score with its accuracy alone.\n"
+  out << "\nScores: correlation of each agent's last score with its " << accuracy_name(runs) << " alone.\n"
       << interval_definition("+/-") << '\n';
 }
 

@@ -92,7 +92,7 @@ std::string comparison_section(std::span<const RunData> runs) {
   std::string markup = element("h2", "Comparison") + "\n" + runs_table(runs, groups);
   if (groups.size() > 1) markup += differences_table(runs, groups);
   markup += methods_table(runs, groups) + element("p class='note'", interval_definition("\u00B1")) + "\n" +
-            measure_definitions();
+            measure_definitions(runs);
   for (std::size_t g = 0; g < groups.size(); ++g) markup += scores_table(runs, groups[g], g + 1);
   return element("section id='comparison'", "\n" + markup) + "\n";
 }

@@ -7,6 +7,7 @@
 
 #include "fedval/statistics/correlation.hpp"
 #include "harness/report/table.hpp"
+#include "harness/report/wording.hpp"
 
 namespace fedval::harness {
 namespace {
@@ -27,6 +28,8 @@ std::vector<double> gains(const RunData& run, const RunMethod& method) {
 double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
+
+bool balanced(const RunData& run) { return run.settings.evaluation.accuracy == "balanced"; }
 
 using Value = std::optional<double>;
 
@@ -132,6 +135,19 @@ std::vector<std::string> score_names(const RunData& run) {
 }
 
 std::span<const Measure> measures() { return all; }
+
+std::string accuracy_name(std::span<const RunData> runs) {
+  return accuracy_name(std::ranges::all_of(runs, balanced) ? "balanced" : "plain");
+}
+
+std::string accuracy_meaning(std::span<const RunData> runs) {
+  if (std::ranges::none_of(runs, balanced)) return "";
+  return std::string(std::ranges::all_of(runs, balanced)
+                         ? "Accuracy is"
+                         : "Where evaluation.accuracy is balanced, accuracy is") +
+         " balanced accuracy: of each class that has test examples the share that is labelled right, and of "
+         "these shares the mean.";
+}
 
 std::vector<std::string> figure_names(std::span<const RunData> runs, NamedFigures figures) {
   std::vector<std::string> names;

@@ -40,6 +40,13 @@ struct Measure {
 
 std::span<const Measure> measures();
 
+/// What accuracy is called in runs: "balanced accuracy" where it is that in all of them, else "accuracy".
+std::string accuracy_name(std::span<const RunData> runs);
+inline std::string accuracy_name(const RunData& run) { return accuracy_name(std::span(&run, 1)); }
+
+/// A sentence that says what it is; empty where in all of them it is the share that is labelled right.
+std::string accuracy_meaning(std::span<const RunData> runs);
+
 /// Figures that methods have names of their own for: seconds of phases, bytes by what messages carry.
 using NamedFigures = std::vector<std::pair<std::string, double>> RunMethod::*;
 

@@ -12,6 +12,7 @@
 #include "harness/config/wording.hpp"
 #include "harness/show/gnuplot.hpp"
 #include "harness/show/markup.hpp"
+#include "harness/show/measures.hpp"
 
 namespace fedval::harness {
 namespace {
@@ -155,9 +156,8 @@ std::string full_label_of(const RunAgent& agent) {
 }
 
 std::string accuracy_plot(const RunData& run, const std::string& id) {
-  Script script(
-      axes + round_axis(run.methods.front()) +
-      "set ylabel 'test accuracy'\nset key outside right center Left reverse samplen 3 spacing 1.4\n");
+  Script script(axes + round_axis(run.methods.front()) + "set ylabel 'test " + accuracy_name(run) +
+                "'\nset key outside right center Left reverse samplen 3 spacing 1.4\n");
   std::vector<double> alone;
   for (const RunAgent& agent : run.agents) alone.push_back(agent.standalone_accuracy);
   const double mean = std::accumulate(alone.begin(), alone.end(), 0.0) / static_cast<double>(alone.size());
@@ -173,13 +173,13 @@ std::string accuracy_plot(const RunData& run, const std::string& id) {
                {"using 1:2 with linespoints lw 1.8 ps 0.7" + colour(i) + marker(i) + dash(i) +
                 marker_interval(method) + " title " + gnuplot_text(shortened(method.name, longest_name))});
   }
-  return gnuplot_svg(
-      {.id = id,
-       .width = 860,
-       .height = 340,
-       .title = "Accuracy by round",
-       .description = "Test accuracy of the server's model after each round, one line a method."},
-      script.text());
+  return gnuplot_svg({.id = id,
+                      .width = 860,
+                      .height = 340,
+                      .title = "Accuracy by round",
+                      .description = "Test " + accuracy_name(run) +
+                                     " of the server's model after each round, one line a method."},
+                     script.text());
 }
 
 std::string agent_key(const RunData& run, const std::string& id) {
@@ -218,7 +218,8 @@ std::string score_plot(const RunData& run, const RunMethod& method, const ScoreT
 std::string scatter_plot(const RunData& run, std::span<const std::optional<double>> values,
                          const std::string& name, const std::string& id) {
   const std::size_t agents = run.agents.size();
-  Axis x_axis("x", "accuracy alone"), y_axis("y", shortened(name, longest_name));
+  const std::string accuracy = accuracy_name(run);
+  Axis x_axis("x", accuracy + " alone"), y_axis("y", shortened(name, longest_name));
   std::string labels;
   std::vector<Data> series;
   for (std::size_t i = 0; i < agents; ++i) {
@@ -244,8 +245,8 @@ std::string scatter_plot(const RunData& run, std::span<const std::optional<doubl
       {.id = id,
        .width = 280,
        .height = 200,
-       .title = name + " against accuracy alone",
-       .description = "One point an agent: " + name + " against the accuracy it reaches alone."},
+       .title = name + " against " + accuracy + " alone",
+       .description = "One point an agent: " + name + " against the " + accuracy + " it reaches alone."},
       script.text());
 }
 

@@ -35,8 +35,9 @@ std::string RunFigures::partition() {
 
 std::string RunFigures::accuracy() {
   return figure(accuracy_plot(*run_, next_id()),
-                "Test accuracy of the server's model in the rounds in which it was tested, by method. Grey: "
-                "what agents reach when each trains alone on its own examples.");
+                "Test " + accuracy_name(*run_) +
+                    " of the server's model in the rounds in which it was tested, by method. Grey: what "
+                    "agents reach when each trains alone on its own examples.");
 }
 
 std::string RunFigures::time() {
@@ -58,17 +59,17 @@ std::string RunFigures::against_standalone() {
                 any ? scatter_plot(*run_, values, name, next_id()) : nothing);
     };
     add("credit: " + method.credit_name, method.credit);
-    add("final accuracy",
+    add("final " + accuracy_name(*run_),
         std::vector<std::optional<double>>(method.agent_accuracy.begin(), method.agent_accuracy.end()));
     for (const ScoreTrack& score : method.scores) add(score.name, last_values(score));
     const std::string who =
         run_->agents.size() <= most_labels ? "Every point is labelled by its agent." : "One point an agent.";
     markup += figure(
         (lines() ? agent_key(*run_, next_id()) + "\n" : "") + element("div class='panels'", "\n" + panels),
-        element("b", escaped(method.name)) +
-            ": its credit, the accuracy of the model an agent ends with, and every agent's last "
-            "score (upwards) against the test accuracy that the agent reaches alone (to the right). " +
-            who + " Correlations are - where undefined.");
+        element("b", escaped(method.name)) + ": its credit, the " + accuracy_name(*run_) +
+            " of the model an agent ends with, and every agent's last score (upwards) against the test " +
+            accuracy_name(*run_) + " that the agent reaches alone (to the right). " + who +
+            " Correlations are - where undefined.");
   }
   return markup;
 }

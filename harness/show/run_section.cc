@@ -73,7 +73,7 @@ std::string methods_table(const RunData& run) {
     table.add(row);
   }
   return table.markup("What each method reaches, how it values the agents, and what it costs.") +
-         measure_definitions();
+         measure_definitions({&run, 1});
 }
 
 /// Nothing where no method has such figures.
@@ -92,10 +92,11 @@ std::string figures_table(const RunData& run, NamedFigures figures, int digits, 
 }
 
 std::string agents_table(const RunData& run) {
-  std::vector<std::string> header{"agent", "examples", "classes", "accuracy alone"};
+  std::vector<std::string> header{"agent", "examples", "classes", accuracy_name(run) + " alone"};
   for (const RunMethod& method : run.methods)
     header.push_back(escaped(method.name) + ": " + escaped(method.credit_name));
-  for (const RunMethod& method : run.methods) header.push_back(escaped(method.name) + ": accuracy");
+  for (const RunMethod& method : run.methods)
+    header.push_back(escaped(method.name) + ": " + accuracy_name(run));
   HtmlTable table(header);
   for (std::size_t i = 0; i < run.agents.size(); ++i) {
     const RunAgent& agent = run.agents[i];
@@ -190,7 +191,7 @@ std::string run_section(const RunData& run, const std::string& id) {
   markup += figures_table(run, &RunMethod::bytes, 0,
                           "Bytes sent over all rounds, both ways, by what messages carry.");
   markup += element("h3", "Agents") + "\n" + agents_table(run) + refusals(run);
-  markup += element("h3", "Value against accuracy alone") + "\n" + scores_table(run);
+  markup += element("h3", "Value against " + accuracy_name(run) + " alone") + "\n" + scores_table(run);
   markup += figures.against_standalone();
   if (!score_names(run).empty())
     markup += element("h3", "Scores by round") + "\n" + figures.scores_by_round();

@@ -9,6 +9,7 @@
 #include "harness/files/output_file.hpp"
 #include "harness/report/wording.hpp"
 #include "harness/show/markdown.hpp"
+#include "harness/show/measures.hpp"
 #include "harness/show/run_reader.hpp"
 #include "harness/show/study_attacks.hpp"
 #include "harness/show/study_cost.hpp"
@@ -53,17 +54,19 @@ Plot plot_of(const fs::path& prefix, const char* end, const std::string& caption
 }
 
 std::vector<Plot> plots_of(const Findings& found, const fs::path& prefix) {
+  const std::string accuracy = accuracy_name(found.study.runs);
   std::vector<Plot> plots;
   if (!found.scores.scores.empty())
     plots.push_back(plot_of(prefix, "-pearson.svg",
-                            "Pearson correlation of each score with standalone accuracy: mean over seeds and "
-                            "its 95 % interval, cut at 1, by setting.",
+                            "Pearson correlation of each score with standalone " + accuracy +
+                                ": mean over seeds and its 95 % interval, cut at 1, by setting.",
                             pearson_plot(found.study, found.scores)));
   if (found.study.runs.size() > 1)
     plots.push_back(
         plot_of(prefix, "-accuracy.svg",
-                "Test accuracy of the server's model after the last round: mean over seeds and its "
-                "95 % interval, cut at 1, by method.",
+                "Test " + accuracy +
+                    " of the server's model after the last round: mean over seeds and its 95 % interval, cut "
+                    "at 1, by method.",
                 accuracy_plot(found.study)));
   if (!found.attacks.kinds.empty() && !found.attacks.scores.empty())
     plots.push_back(plot_of(prefix, "-attacks.svg",
@@ -96,6 +99,8 @@ std::string document(const Findings& found, const std::vector<Plot>& plots) {
       "# " + counted(found.study.runs.size(), "run") + " of " +
       counted(found.study.settings.size(), "setting") + "\n\n" +
       markdown_paragraph("Wall time of the runs together: " + duration(wall_seconds(found.study)) + ".");
+  if (const std::string meaning = accuracy_meaning(found.study.runs); !meaning.empty())
+    text += "\n" + markdown_paragraph(meaning);
   for (const auto& [name, section] : sections_of(found))
     if (!section.markdown.empty()) text += "\n" + section.markdown;
   if (!plots.empty()) text += "\n## Plots\n";
@@ -105,6 +110,8 @@ std::string document(const Findings& found, const std::vector<Plot>& plots) {
 
 std::string numbers(const Findings& found) {
   OrderedJson json{{"runs", runs_json(found.study)}, {"wall_seconds", wall_seconds(found.study)}};
+  if (const std::string meaning = accuracy_meaning(found.study.runs); !meaning.empty())
+    json["accuracy"] = meaning;
   for (const auto& [name, section] : sections_of(found))
     if (!section.json.is_null()) json[name] = section.json;
   return laid_out(json);

@@ -9,6 +9,7 @@
 #include "harness/report/table.hpp"
 #include "harness/show/gnuplot.hpp"
 #include "harness/show/markup.hpp"
+#include "harness/show/measures.hpp"
 
 namespace fedval::harness {
 namespace {
@@ -115,25 +116,27 @@ std::string forest_plot(const Forest& forest, const Cell& cell) {
 }  // namespace
 
 std::string pearson_plot(const Study& study, const ScoreAgreements& found) {
-  return forest_plot(
-      {.id = "pearson",
-       .title = "Scores against standalone accuracy",
-       .description = "Mean Pearson correlation of each score with standalone accuracy in each "
-                      "setting, with 95 % intervals over seeds.",
-       .axis = "Pearson correlation with standalone accuracy",
-       .least = -1,
-       .rows = found.scores,
-       .series = study.names},
-      [&](std::size_t s, std::size_t g) { return found.pearson[s][g].interval; });
+  const std::string accuracy = accuracy_name(study.runs);
+  return forest_plot({.id = "pearson",
+                      .title = "Scores against standalone " + accuracy,
+                      .description = "Mean Pearson correlation of each score with standalone " + accuracy +
+                                     " in each setting, with 95 % intervals over seeds.",
+                      .axis = "Pearson correlation with standalone " + accuracy,
+                      .least = -1,
+                      .rows = found.scores,
+                      .series = study.names},
+                     [&](std::size_t s, std::size_t g) { return found.pearson[s][g].interval; });
 }
 
 std::string accuracy_plot(const Study& study) {
   const std::vector<std::string> methods = study_methods(study);
+  const std::string accuracy = accuracy_name(study.runs);
   return forest_plot({.id = "accuracy",
                       .title = "Accuracy of the server's model",
-                      .description = "Mean test accuracy of the server's model after the last round of each "
-                                     "method in each setting, with 95 % intervals over seeds.",
-                      .axis = "test accuracy of the server's model after the last round",
+                      .description = "Mean test " + accuracy +
+                                     " of the server's model after the last round of each method in each "
+                                     "setting, with 95 % intervals over seeds.",
+                      .axis = "test " + accuracy + " of the server's model after the last round",
                       .least = 0,
                       .rows = study.names,
                       .series = methods},

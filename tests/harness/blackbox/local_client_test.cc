@@ -53,6 +53,21 @@ concept Opens = requires(Box& box) {
 
 TEST_CASE("a server's client has no weights, no data and no gradient") { CHECK(!Opens<BlackBox>); }
 
+TEST_CASE("a client is tested as a model of the federation is") {
+  Settings settings = black_box_settings();
+  settings.evaluation.test_samples = 130;  // not a multiple of any batch
+  for (const char* accuracy : {"plain", "balanced"}) {
+    CAPTURE(accuracy);
+    settings.evaluation.accuracy = accuracy;
+    SmallFederation scene(settings);
+    LocalClient client(scene.federation, 1);
+    reply_of(client, TrainMessage{0, 1});
+    const Tested found = client.test(), expected = scene.federation.test({client.state().network})[0];
+    CHECK(found.accuracy == expected.accuracy);
+    CHECK(found.loss == doctest::Approx(expected.loss).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("pixels reach the network as they do in training") {
   SmallFederation scene(black_box_settings());
   const Batches& batches = scene.federation.batches();

@@ -46,6 +46,8 @@ TEST_CASE("settings: unknown key, wrong type, syntax, missing file") {
   check_refused(folder, replaced(tiny_experiment, "rounds = 2", "rounds = \"two\""), "",
                 {"bad.toml:9:", "training.rounds", "string", "integer"});
   check_refused(folder, replaced(tiny_experiment, "rounds = 2", "rounds = = 2"), "", {"bad.toml:9:"});
+  check_refused(folder, replaced(tiny_experiment, "test_samples = 50", "accuracy = \"fair\""), "",
+                {"bad.toml:14: evaluation.accuracy is \"fair\", must be one of \"plain\", \"balanced\""});
   const Finished missing = harness(folder, "run nowhere.toml --out " + (folder / "runs").string());
   CHECK(missing.code == 2);
   CHECK(missing.err.find("nowhere.toml") != std::string::npos);

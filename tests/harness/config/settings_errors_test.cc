@@ -32,7 +32,9 @@ TEST_CASE("settings: unknown keys and tables") {
       {"[training]\nLearning-Rate = 1",
        "t.toml:2: unknown key \"training.Learning-Rate\"; did you mean \"learning_rate\"?"},
       {"[evaluation]\nepochs = 3",
-       "t.toml:2: unknown key \"evaluation.epochs\"; the keys of [evaluation] are on, test_samples, every"},
+       "t.toml:2: unknown key \"evaluation.epochs\"; the keys of [evaluation] are on, accuracy, "
+       "test_samples, "
+       "every"},
       {"colour = 1",
        "t.toml:1: unknown key \"colour\"; the keys outside tables are name, seed, threads, device"},
       {"rounds = 3", "t.toml:1: unknown key \"rounds\"; did you mean \"training.rounds\"?"},
@@ -134,6 +136,9 @@ TEST_CASE("settings: texts that are not accepted") {
        "\"free_rider\", \"cla\", \"cla_distinct\", \"step_label_skew\", \"only_label_skew\", "
        "\"dirichlet\", \"natural\"; did you mean \"pow\"?"},
       {"[model]\nnorm = \"layer\"", "t.toml:2: model.norm is \"layer\", must be one of \"batch\", \"group\""},
+      {"[evaluation]\naccuracy = \"balance\"",
+       "t.toml:2: evaluation.accuracy is \"balance\", must be one of \"plain\", \"balanced\"; did you mean "
+       "\"balanced\"?"},
       {"[attack]\nrole = \"both\"",
        "t.toml:2: attack.role is \"both\", must be one of \"beside\", \"inside\""},
       {"[spectral_fed]\nnormaliser = \"log_ranks\"",

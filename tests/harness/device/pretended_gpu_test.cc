@@ -1,6 +1,12 @@
 // The harness on a pretended GPU: that nothing but the device touches the device's memory, and how little of
 // it comes to the host.
 #include "tests/harness/device/pretended_gpu.hpp"
+
+#include <numeric>
+#include <utility>
+
+#include "harness/federation/training.hpp"
+#include "harness/model/network.hpp"
 #include "tests/harness/device/on_device.hpp"
 #include "tests/support/complaint.hpp"
 
@@ -62,6 +68,30 @@ TEST_CASE("a pretended GPU: what comes to the host does not grow with the model"
     CHECK(scored - averaged <= 2 * agents * agents * 8 + agents * 128 + 64);
     MESSAGE(agents << " agents; to the host in a round: " << averaged << " bytes under fedavg, "
                    << scored - averaged << " more for CGSV and SpectralFed");
+  }
+}
+
+TEST_CASE("a pretended GPU: of a test by class a count of each comes to the host, of all examples one" *
+          unlike) {
+  const Dataset& data = digits();
+  const Normalisation normalisation = normalisation_of(data.train, data.shape);
+  const auto on = [&](const char* device, std::size_t examples, std::size_t classes) {
+    Batches batches(data.shape, normalisation, device_of(device));
+    batches.keep(data.test);
+    FlatNetwork network = make_network({.name = "mlp"}, data.shape, data.classes, 1, device_of(device));
+    std::vector<std::size_t> first(examples);
+    std::iota(first.begin(), first.end(), std::size_t{0});
+    const std::size_t before = traffic().to_host;
+    const Counted counted = harness::test(network, batches, data.test, first, classes);
+    return std::pair(counted.correct, traffic().to_host - before);
+  };
+  for (const std::size_t classes : {std::size_t{1}, data.classes}) {
+    const auto [few, bytes_of_few] = on("cuda", 10, classes);
+    const auto [many, bytes_of_many] = on("cuda", 200, classes);
+    CHECK(bytes_of_few == classes * 8 + 4);  // and the loss
+    CHECK(bytes_of_many == bytes_of_few);
+    CHECK(few == on("cpu", 10, classes).first);
+    CHECK(many == on("cpu", 200, classes).first);
   }
 }
 

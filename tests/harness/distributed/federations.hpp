@@ -13,7 +13,8 @@
 namespace fedval::harness {
 
 /// Four agents of unequal sizes who are sometimes away.
-inline const std::string small_federation = R"(
+inline std::string small_federation(const std::string& accuracy) {
+  return R"(
 [data]
 set = "digits"
 held_out = 60
@@ -30,15 +31,18 @@ batch_size = 16
 learning_rate = 0.1
 [evaluation]
 test_samples = 70
+accuracy = ")" +
+         accuracy + R"("
 [validation]
 samples = 55
 [participation]
 fraction = 0.75
 )";
+}
 
 /// Every parallel part of the harness: own models, several methods, validated coalitions, own losses,
 /// retrained coalitions, attackers, agents that are away.
-inline const std::string everything = "name = \"everything\"\nseed = 5\n" + small_federation + R"(
+inline const std::string everything = "name = \"everything\"\nseed = 5\n" + small_federation("plain") + R"(
 stragglers = 0.5
 [methods]
 run = ["fedavg", "cgsv", "qffl"]
@@ -53,7 +57,7 @@ coalitions = "retrained"
 
 /// Every way in which methods hand out models of the agents' own, and read updates that lie cut over the
 /// ranks.
-inline const std::string personal = "name = \"personal\"\nseed = 6\n" + small_federation + R"(
+inline const std::string personal = "name = \"personal\"\nseed = 6\n" + small_federation("balanced") + R"(
 [methods]
 run = ["rffl", "cffl", "shapfed", "fedopt", "afl", "residual", "cgsv_exact", "verified_entropy"]
 [scores]
@@ -87,7 +91,8 @@ read = ["spectral_fuse"]
 )";
 
 /// Clients of different networks that only answer, who fall silent once they have answered 200 images.
-inline const std::string black_boxes = "name = \"black_boxes\"\nseed = 7\n" + small_federation + R"(
+inline const std::string black_boxes =
+    "name = \"black_boxes\"\nseed = 7\n" + small_federation("balanced") + R"(
 stragglers = 0.5
 [methods]
 run = ["fedzge", "fedmd", "feddf"]

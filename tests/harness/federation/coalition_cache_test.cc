@@ -115,7 +115,8 @@ TEST_CASE("values come back to the last bit; new ones replace them; without a fi
 
 TEST_CASE("a setting decides which file it is when it decides what coalitions reach, and else does not") {
   const std::set<std::string> tables{"data", "partition", "noise", "model", "training"};
-  const std::set<std::string> keys{"seed", "device", "evaluation.on", "evaluation.test_samples"};
+  const std::set<std::string> keys{"seed", "device", "evaluation.on", "evaluation.accuracy",
+                                   "evaluation.test_samples"};
   const Folder folder;
   CoalitionOrigin origin = origin_of(2);
   const CoalitionCache first(folder.path(), origin);

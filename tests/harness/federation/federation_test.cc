@@ -59,6 +59,89 @@ TEST_CASE(
   CHECK(found[0] != found[3]);
 }
 
+namespace {
+
+/// Digits whose test part has no 3, and of class 0 nine times as many as of each other one.
+const Dataset& unequal_digits() {
+  static const Dataset data = [] {
+    Dataset all = digits();
+    Examples& test = all.test;
+    const Examples before = test;
+    const std::size_t pixels = all.shape.entries();
+    test.pixels.clear();
+    test.labels.clear();
+    for (std::size_t i = 0; i < before.size(); ++i)
+      for (int times = before.labels[i] == 0 ? 9 : before.labels[i] == 3 ? 0 : 1; times > 0; --times) {
+        const auto pixel = before.pixels.begin() + static_cast<std::ptrdiff_t>(i * pixels);
+        test.pixels.insert(test.pixels.end(), pixel, pixel + static_cast<std::ptrdiff_t>(pixels));
+        test.labels.push_back(before.labels[i]);
+      }
+    all.held_out = all.test;
+    return all;
+  }();
+  return data;
+}
+
+Settings balanced_settings() {
+  Settings settings = small_settings();
+  settings.evaluation = {.accuracy = "balanced"};
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("balanced accuracy: the mean over the classes that are tested, equal to a direct computation") {
+  const Settings settings = balanced_settings();
+  const Dataset& data = unequal_digits();
+  SmallFederation scene(settings, 2, data);
+  const at::Tensor state =
+      scene.federation.train_all({{{2, 1}, scene.federation.start()}}, 0, scene.steps)[0];
+  FlatNetwork network = make_network(settings.model, data.shape, data.classes, 99);
+  network.state().copy_(state);
+  std::vector<std::size_t> all(data.test.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const at::NoGradGuard no_grad;
+  const Batches batches(data.shape, normalisation_of(data.train, data.shape));
+  const at::Tensor chosen = network.forward(batches.inputs(data.test, all)).argmax(1);
+  double sum = 0;
+  for (std::uint8_t c = 0; c < 10; ++c) {
+    std::size_t right = 0, size = 0;
+    for (const std::size_t i : all) {
+      if (data.test.labels[i] != c) continue;
+      ++size;
+      right += chosen[static_cast<std::int64_t>(i)].item().toLong() == c ? 1 : 0;
+    }
+    if (size > 0) sum += static_cast<double>(right) / static_cast<double>(size);
+  }
+  CHECK(scene.federation.test({state})[0].accuracy == sum / 9);
+  CHECK(scene.federation.validate({state})[0].accuracy == sum / 9);
+  Settings plain = settings;
+  plain.evaluation.accuracy = "plain";
+  SmallFederation other(plain, 2, data);
+  CHECK(other.federation.test({state})[0].accuracy != sum / 9);
+  CHECK(other.federation.test({state})[0].loss == scene.federation.test({state})[0].loss);
+}
+
+TEST_CASE("balanced accuracy: a model that always says the largest of nine classes has a ninth") {
+  SmallFederation scene(balanced_settings(), 2, unequal_digits());
+  at::Tensor state = scene.federation.start().clone();
+  state.zero_();
+  scene.federation.network().final_bias(state.narrow(0, 0, scene.federation.dimension()))[0] = 1;
+  CHECK(scene.federation.accuracies({state})[0] == 1.0 / 9);
+}
+
+TEST_CASE("balanced accuracy: the same bits with any number of workers") {
+  std::vector<double> found;
+  for (const std::size_t threads : {1, 2, 5}) {
+    SmallFederation scene(balanced_settings(), threads, unequal_digits());
+    const at::Tensor state =
+        scene.federation.train_all({{{1, 1}, scene.federation.start()}}, 0, scene.steps)[0];
+    found.push_back(scene.federation.accuracies({scene.federation.start(), state})[1]);
+  }
+  CHECK(found[0] == found[1]);
+  CHECK(found[0] == found[2]);
+}
+
 TEST_CASE("an agent whose batch LibTorch refuses is named") {
   Dataset data = digits();
   data.train.labels[5] = 200;

@@ -104,7 +104,10 @@ class Watching : public Method {
 }  // namespace
 
 TEST_CASE("what agents end with is tested, model by model") {
-  SmallFederation scene(small_settings());
+  Settings settings = small_settings();
+  SUBCASE("plain accuracy") {}
+  SUBCASE("balanced accuracy") { settings.evaluation.accuracy = "balanced"; }
+  SmallFederation scene(settings);
   const Outcome outcome = finish(scene, *scene.run("cgsv"));
   std::set<double> losses;
   for (std::size_t i = 0; i < scene.federation.agents().size(); ++i) {

@@ -254,14 +254,45 @@ TEST_CASE("testing a model: in evaluation mode, on the examples asked for") {
   recorder->training = true;
   const std::vector<std::size_t> all{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, some{1, 2, 3};
   const Counted counted = fedval::harness::test(network, data.batches, data.examples, all);
-  CHECK(counted.correct == 5);
+  CHECK(counted.correct == std::vector<std::size_t>{5});
   // Logits 0 and 1: ln(1 + 1/e) where the label is 1, ln(1 + e) where it is 0.
   CHECK(counted.loss ==
         doctest::Approx(5 * (std::log1p(std::exp(-1)) + std::log1p(std::exp(1)))).epsilon(1e-6));
   CHECK_FALSE(recorder->training);
-  CHECK(fedval::harness::test(network, data.batches, data.examples, some).correct == 2);
+  CHECK(fedval::harness::test(network, data.batches, data.examples, some).correct ==
+        std::vector<std::size_t>{2});
   CHECK(recorder->seen.back().numel() == 3);
   CHECK(recorder->seen.back().data_ptr<float>()[0] == doctest::Approx(1));
+}
+
+TEST_CASE("testing a model by class: what is right of each, whatever else is in the batch") {
+  FlatNetwork network = mlp();
+  std::atomic<std::size_t> counter = 0;
+  const Batches batches = batches_of(digits());
+  train(network, batches, digits().train, first(60), {.batch_size = 16}, 0.1, 12, {1, 2}, counter);
+  const auto counted = [&](std::span<const std::size_t> indices, std::size_t classes) {
+    return fedval::harness::test(network, batches, digits().train, indices, classes).correct;
+  };
+  const auto all = first(60);
+  const std::vector<std::size_t> together = counted(all, 10);
+  REQUIRE(together.size() == 10);
+  std::vector<std::size_t> one_by_one(10);
+  for (const std::size_t i : all)
+    one_by_one[digits().train.labels[i]] += counted(std::vector<std::size_t>{i}, 1)[0];
+  CHECK(together == one_by_one);
+  const std::size_t right = std::accumulate(together.begin(), together.end(), std::size_t{0});
+  CHECK(std::vector<std::size_t>{right} == counted(all, 1));
+  CHECK(right > 0);
+  CHECK(right < 60);
+  for (const std::size_t batch : {1, 7, 16, 59}) {
+    CAPTURE(batch);
+    std::vector<std::size_t> sum(10);
+    for (std::size_t begin = 0; begin < 60; begin += batch) {
+      const auto part = counted(std::span(all).subspan(begin, std::min<std::size_t>(batch, 60 - begin)), 10);
+      for (std::size_t c = 0; c < 10; ++c) sum[c] += part[c];
+    }
+    CHECK(sum == together);
+  }
 }
 
 TEST_CASE("a batch that LibTorch refuses is an Error, without LibTorch's stack trace") {

@@ -4,6 +4,7 @@
 #include "harness/report/progress.hpp"
 #include "harness/report/table.hpp"
 #include "harness/report/tables.hpp"
+#include "harness/report/wording.hpp"
 #include "tests/doctest_torch.hpp"
 
 using namespace fedval::harness;
@@ -54,6 +55,32 @@ TEST_CASE("plain progress has a line for every round; a terminal redraws one lin
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
   CHECK(narrow.str().substr(0, 23) == "\r[..................\x1b[K");
+}
+
+TEST_CASE("balanced accuracy is called by its name") {
+  RoundRecord record{.round = 1, .server_accuracy = 0.5};
+  std::ostringstream lines;
+  {
+    Progress progress(lines, 0, 10, accuracy_name("balanced"));
+    progress.begin("fedavg", 2);
+    progress.round(record);
+  }
+  CHECK(lines.str().find("round 1/2  balanced accuracy 0.5000") != std::string::npos);
+
+  Results results;
+  results.agents = {{.id = 1, .samples = 10, .classes = 2, .standalone_accuracy = 0.5}};
+  RunResult run;
+  run.rounds = 1;
+  run.agent_accuracy = {0.5};
+  run.seconds = 1;
+  results.methods.push_back({"fedavg", "data share", run});
+  for (const std::string kind : {"plain", "balanced"}) {
+    results.settings.evaluation.accuracy = kind;
+    std::ostringstream out;
+    print_tables(out, results);
+    CHECK(out.str().starts_with("Agents (alone: " + std::string(kind == "plain" ? "" : "balanced ") +
+                                "accuracy when trained alone;"));
+  }
 }
 
 TEST_CASE("progress names who was left out and why, and a resumed run where it goes on") {

@@ -69,6 +69,18 @@ TEST_CASE("names: NAME, NAME-2, NAME-3, whoever ends first") {
   CHECK(entries(folder / "a") == 4);
 }
 
+TEST_CASE("the summary says that accuracy is balanced, and nothing where it is plain") {
+  const Folder folder;
+  for (const std::string kind : {"plain", "balanced"}) {
+    Results results = results_of(kind);
+    results.settings.evaluation.accuracy = kind;
+    RunFolder run(folder.path(), results.settings);
+    const Json summary = Json::parse(text_of(run.finish(results) / "summary.json"));
+    CHECK(summary.contains("accuracy") == (kind == "balanced"));
+    CHECK(summary.value("accuracy", "plain") == kind);
+  }
+}
+
 TEST_CASE("without a checkpoint nothing is left; with one the folder stays, to be opened again") {
   const Folder folder;
   { RunFolder run(folder.path(), settings_of("a")); }

@@ -156,5 +156,28 @@ TEST_CASE("the terminal shows every run, and means over seeds with their interva
   CHECK(contains(text, "CGSV psi Spearman"));
 }
 
+TEST_CASE("the terminal says what accuracy is where it is not the share that is right") {
+  const Temporary folder;
+  const auto shown = [&](std::vector<std::string> kinds) {
+    std::vector<std::filesystem::path> paths;
+    for (const std::string& kind : kinds) {
+      Run run = made_up({.agents = 3, .rounds = 1, .scores = 1});
+      run.settings.evaluation.accuracy = kind;
+      paths.push_back(folder / (kinds.front() + kinds.back() + std::to_string(paths.size())));
+      run.write_to(paths.back());
+    }
+    std::ostringstream out;
+    print_comparison(out, paths);
+    return out.str();
+  };
+  CHECK_FALSE(contains(shown({"plain", "plain"}), "balanced"));
+  const std::string all = shown({"balanced", "balanced"}), some = shown({"plain", "balanced"});
+  CHECK(contains(all, "\nAccuracy is balanced accuracy: of each class"));
+  CHECK(contains(all, "its balanced accuracy alone.\n"));
+  CHECK(contains(some,
+                 "\nWhere evaluation.accuracy is balanced, accuracy is balanced accuracy: of each class"));
+  CHECK(contains(some, "its accuracy alone.\n"));
+}
+
 }  // namespace
 }  // namespace fedval::harness

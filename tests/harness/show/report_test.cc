@@ -131,6 +131,18 @@ TEST_CASE("one run: tables, figures and their numbers") {
   CHECK_FALSE(contains(page, "id='comparison'"));
 }
 
+TEST_CASE("balanced accuracy is called by its name, and said what it is") {
+  Run run = made_up({.agents = 3, .rounds = 2, .scores = 1});
+  CHECK_FALSE(contains(page_of({run}), "alanced accuracy"));
+  run.settings.evaluation.accuracy = "balanced";
+  const std::string page = page_of({run});
+  check_page(page);
+  for (const char* part :
+       {"balanced accuracy alone", "Accuracy is balanced accuracy: of each class", "test balanced accuracy",
+        "final balanced accuracy", "Value against balanced accuracy alone", "fedavg: balanced accuracy"})
+    CHECK_MESSAGE(contains(page, part), part);
+}
+
 TEST_CASE("several runs: the comparison comes first") {
   std::vector<Run> runs;
   for (const std::uint64_t seed : {1, 2, 3}) {
