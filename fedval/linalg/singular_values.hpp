@@ -87,8 +87,8 @@ inline void orthogonalise_rows(std::vector<double>& a, std::size_t rows, std::si
         if (std::abs(xy) <= tolerance * std::sqrt(xx) * std::sqrt(yy)) continue;
         rotated = true;
         const double zeta = (yy - xx) / (2 * xy);
-        // Rows are within 2^450 of each other, so zeta^2 is a double, and hypot's care, which is slow, not
-        // needed.
+        // |zeta| is below 2^450, the most by which rows differ, over twice the tolerance: its square is a
+        // double, and hypot's care, which is slow, not needed.
         const double t = std::copysign(1.0, zeta) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
         const double c = 1 / std::sqrt(1 + t * t), s = c * t;
         const auto rotate = [&](double* left, double* right) {
@@ -146,7 +146,7 @@ struct LeftSingular {
 /// Singular values and left singular vectors of the rows x columns matrix `a` (row-major, entries of any
 /// scale). The largest magnitude of a vector, the first of equal ones, is positive; vectors of equal
 /// singular values are any basis of their space. U^T A = diag(sigma) V^T to rounding of sigma_max. Costs,
-/// needs and errors as singular_values, a tenth more time.
+/// needs and errors as singular_values, up to half more time.
 inline LeftSingular left_singular(std::vector<double> a, std::size_t rows, std::size_t columns) {
   std::vector<double> turned(rows * rows, 0.0);
   for (std::size_t i = 0; i < rows; ++i) turned[i * rows + i] = 1;

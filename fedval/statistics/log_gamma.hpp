@@ -1,7 +1,7 @@
 // ln |Gamma(x)|, from any number of threads at once.
 //
 // std::lgamma stores the sign of Gamma in a global variable, as POSIX has it, so two threads that call it
-// race; lgamma_r writes it where it is told.
+// race; lgamma_r writes it where it is told. Windows has neither the variable nor lgamma_r.
 #pragma once
 
 #include <cmath>
@@ -10,11 +10,11 @@ namespace fedval::statistics {
 
 /// ln |Gamma(x)| by the C library; infinite at 0, -1, -2, ...
 inline double log_gamma(double x) {
-#if defined(__linux__)
+#ifdef _WIN32
+  return std::lgamma(x);
+#else
   int sign = 0;
   return ::lgamma_r(x, &sign);
-#else
-  return std::lgamma(x);
 #endif
 }
 

@@ -1,4 +1,4 @@
-// Inner product of two short vectors, fast and with the same bits on every machine of one kind:
+// Inner product of two short vectors, fast, in an order that no number of threads changes:
 //
 //   <a, b> = sum_k a_k b_k,  in eight lanes k mod 8, which are added at the end
 #pragma once
@@ -16,6 +16,7 @@ inline double block_dot(std::span<const double> a, std::span<const double> b) {
   std::array<double, 8> sums{};
   const std::size_t rest = a.size() % 8, whole = a.size() - rest;
   for (std::size_t k = 0; k < whole; k += 8)
+#pragma GCC unroll 8
     for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += a[k + lane] * b[k + lane];
   for (std::size_t lane = 0; lane < rest; ++lane) sums[lane] += a[whole + lane] * b[whole + lane];
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));

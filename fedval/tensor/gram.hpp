@@ -191,7 +191,8 @@ inline int scaling_exponent(const TensorView& tensor, const std::string& name) {
   }
   if (largest == 0) return 0;
   if (device != nullptr)
-    fail(name, ": its largest entry is ", largest, "; on a device, its square must be within double");
+    fail(name, ": its largest magnitude is ", largest,
+         "; on a device the sum of squares must be within 2^-900 and 2^1000");
   return std::ilogb(largest);
 }
 
@@ -199,7 +200,7 @@ inline int scaling_exponent(const TensorView& tensor, const std::string& name) {
 
 /// Gram matrix of n tensors of equal size, each read as a flat row-major vector. O(n^2 D) time, O(n^2)
 /// memory. Error when sizes differ or an entry is not finite, and for vectors on a device whose squared norm
-/// a double cannot hold; `names` (for messages) may be empty.
+/// is not within 2^-900 and 2^1000; `names` (for messages) may be empty.
 inline Gram gram(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
   const std::size_t n = tensors.size();
   std::vector<int> exponents(n, 0);

@@ -99,7 +99,7 @@ inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
 
 /// Norms of n tensors of equal size, each read as a flat row-major vector. O(n D) time, O(n) memory; from a
 /// device come n numbers. Error when sizes differ or an entry is not finite, and for vectors on a device
-/// whose squared norm a double cannot hold; `names` (for messages) may be empty.
+/// whose squared norm is not within 2^-900 and 2^1000; `names` (for messages) may be empty.
 inline VectorNorms norms(std::span<const TensorView> tensors, std::span<const std::string> names = {}) {
   const DeviceOperations* device = detail::common_device(tensors, names);
   std::vector<int> exponents(tensors.size(), 0);

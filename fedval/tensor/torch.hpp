@@ -137,6 +137,8 @@ inline std::vector<TopK> top_k(const TensorView& tensor, std::span<const std::si
   if (tensor.size() == 0)
     return std::vector<TopK>(ks.size(), {std::numeric_limits<double>::infinity(), 0, 0});
   const at::Tensor magnitude = Flat(tensor).entries(0, tensor.size()).abs();
+  if (std::all_of(ks.begin(), ks.end(), [](std::size_t k) { return k == 1; }))  // no need to sort
+    return std::vector<TopK>(ks.size(), {magnitude.max().item().toDouble(), 0, 1});
   const at::Tensor sorted = std::get<0>(magnitude.sort(0, /*descending=*/true));
   std::vector<TopK> result;
   for (const std::size_t k : ks) {

@@ -7,9 +7,10 @@ namespace fedval::harness {
 std::vector<std::size_t> class_sizes(std::span<const std::uint8_t> labels, std::size_t classes) {
   if (classes == 1) return {labels.size()};
   std::vector<std::size_t> sizes(classes);
-  for (const std::uint8_t label : labels) {
-    if (label >= classes) fail("a label is ", int{label}, ", but there are ", classes, " classes");
-    ++sizes[label];
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] >= classes)
+      fail("the label of example ", i, " is ", int{labels[i]}, ", but there are ", classes, " classes");
+    ++sizes[labels[i]];
   }
   return sizes;
 }

@@ -212,7 +212,7 @@ std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
     const std::span<const std::size_t> shard = shard_of(tasks[i]);
     for (std::size_t begin = 0; begin < shard.size(); begin += batch)
       losses[i] += harness::test(networks_[worker], batches_, data_.train,
-                                 shard.subspan(begin, std::min(batch, shard.size() - begin)))
+                                 shard.subspan(begin, std::min(batch, shard.size() - begin)), 1)
                        .loss;
     losses[i] /= static_cast<double>(shard.size());
   });

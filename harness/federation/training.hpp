@@ -49,6 +49,6 @@ struct Counted {
 };
 /// `classes`: those of the data, or 1, which takes all for one class. Only the counts leave the device.
 Counted test(FlatNetwork& network, const Batches& batches, const Examples& examples,
-             std::span<const std::size_t> indices, std::size_t classes = 1);
+             std::span<const std::size_t> indices, std::size_t classes);
 
 }  // namespace fedval::harness

@@ -130,9 +130,10 @@ std::string scores_table(const RunData& run) {
     }
     table.add(row);
   }
-  return table.markup(
-      "Scores: correlation of each agent's last score with its standalone accuracy, over the agents that "
-      "were scored, by the method in whose rounds they were read; - where undefined.");
+  return table.markup("Scores: correlation of each agent's last score with its standalone " +
+                      accuracy_name(run) +
+                      ", over the agents that "
+                      "were scored, by the method in whose rounds they were read; - where undefined.");
 }
 
 // "1-3, 5" for 1, 2, 3, 5.

@@ -111,7 +111,7 @@ std::string document(const Findings& found, const std::vector<Plot>& plots) {
 std::string numbers(const Findings& found) {
   OrderedJson json{{"runs", runs_json(found.study)}, {"wall_seconds", wall_seconds(found.study)}};
   if (const std::string meaning = accuracy_meaning(found.study.runs); !meaning.empty())
-    json["accuracy"] = meaning;
+    json["accuracy_meaning"] = meaning;
   for (const auto& [name, section] : sections_of(found))
     if (!section.json.is_null()) json[name] = section.json;
   return laid_out(json);

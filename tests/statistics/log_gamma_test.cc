@@ -2,16 +2,19 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <initializer_list>
 #include <numbers>
 
 using namespace fedval::statistics;
 
+// Sums of n logarithms of up to L carry errors of up to n^2 L 2^-54; the C library's own is some 2^-52.
+
 TEST_CASE("closed forms: factorials, halves, poles") {
   double factorial = 0;  // ln (n - 1)!
   for (int n = 1; n <= 170; ++n) {
     CAPTURE(n);
-    CHECK(log_gamma(n) == doctest::Approx(factorial).epsilon(1e-14));
+    CHECK(log_gamma(n) == doctest::Approx(factorial).epsilon(1e-12));
     factorial += std::log(n);
   }
   // Gamma(1/2) = sqrt(pi), Gamma(x + 1) = x Gamma(x), and Gamma(-1/2) = -2 sqrt(pi): its magnitude counts.

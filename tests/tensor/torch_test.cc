@@ -235,7 +235,8 @@ TEST_CASE("a device's norms are those of its Gram matrix, at every scale that ca
   }
   data[1].fill_(1e-200);
   const std::string too_small =
-      "client 3: its largest entry is 1e-200; on a device, its square must be within double";
+      "client 3: its largest magnitude is 1e-200; on a device the sum of squares must be within 2^-900 and "
+      "2^1000";
   const std::vector<std::string> names{"client 2", "client 3", "client 4", "client 5", "client 6"};
   CHECK(complaint_of([&] { norms(views, names); }) == too_small);
   CHECK(complaint_of([&] { gram(views, names); }) == too_small);

@@ -253,13 +253,13 @@ TEST_CASE("testing a model: in evaluation mode, on the examples asked for") {
   network.final_bias(network.state())[1] = 1;  // says 1 to everything: right for the odd ones
   recorder->training = true;
   const std::vector<std::size_t> all{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, some{1, 2, 3};
-  const Counted counted = fedval::harness::test(network, data.batches, data.examples, all);
+  const Counted counted = fedval::harness::test(network, data.batches, data.examples, all, 1);
   CHECK(counted.correct == std::vector<std::size_t>{5});
   // Logits 0 and 1: ln(1 + 1/e) where the label is 1, ln(1 + e) where it is 0.
   CHECK(counted.loss ==
         doctest::Approx(5 * (std::log1p(std::exp(-1)) + std::log1p(std::exp(1)))).epsilon(1e-6));
   CHECK_FALSE(recorder->training);
-  CHECK(fedval::harness::test(network, data.batches, data.examples, some).correct ==
+  CHECK(fedval::harness::test(network, data.batches, data.examples, some, 1).correct ==
         std::vector<std::size_t>{2});
   CHECK(recorder->seen.back().numel() == 3);
   CHECK(recorder->seen.back().data_ptr<float>()[0] == doctest::Approx(1));
