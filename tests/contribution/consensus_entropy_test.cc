@@ -4,7 +4,7 @@
 #include "fedval/contribution/confirmed_entropy.hpp"
 #include "fedval/contribution/gated_entropy.hpp"
 #include "fedval/tensor/std.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/score_properties.hpp"
 
 using namespace fedval;
 using namespace fedval::tests;

@@ -21,7 +21,7 @@
 #include "fedval/contribution/spectral_fuse.hpp"
 #include "fedval/contribution/verified_entropy.hpp"
 #include "fedval/tensor/std.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/score_properties.hpp"
 
 namespace fedval::tests {
 

@@ -2,7 +2,7 @@
 
 #include "fedval/contribution/spectral_fed.hpp"
 #include "fedval/tensor/std.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/score_properties.hpp"
 
 using namespace fedval;
 using namespace fedval::tests;

@@ -3,7 +3,7 @@
 #include <numbers>
 
 #include "fedval/tensor/std.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/score_properties.hpp"
 #include "tests/support/complaint.hpp"
 #include "tests/support/threads.hpp"
 

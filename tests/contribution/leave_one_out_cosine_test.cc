@@ -1,7 +1,7 @@
 #include "fedval/contribution/leave_one_out_cosine.hpp"
 
 #include "fedval/tensor/std.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/score_properties.hpp"
 
 using namespace fedval;
 using namespace fedval::tests;

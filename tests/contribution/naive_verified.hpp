@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "fedval/contribution/verified_entropy.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/score_properties.hpp"
 
 namespace fedval::tests {
 

@@ -20,7 +20,7 @@
 #include "fedval/contribution/spectral_fuse.hpp"
 #include "fedval/contribution/verified_entropy.hpp"
 #include "fedval/tensor/std.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/score_properties.hpp"
 
 // Every score that can be saved; the list is long for TEST_CASE_TEMPLATE.
 TYPE_TO_STRING(fedval::SpectralFed);

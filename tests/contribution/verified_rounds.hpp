@@ -4,7 +4,8 @@
 #include <doctest/doctest.h>
 
 #include "fedval/tensor/std.hpp"
-#include "tests/contribution/naive_scores.hpp"
+#include "tests/contribution/random_rounds.hpp"
+#include "tests/support/oracle.hpp"
 
 namespace fedval::tests {
 
