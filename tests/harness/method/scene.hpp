@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ops/randn.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/utils.h>
 
 #include <functional>
@@ -41,9 +42,12 @@ struct Scene {
     };
   }
 
-  /// The round of these agents, added in this order.
+  /// The round of these agents, added in this order; nothing moved in the round before.
   Round of(const std::vector<std::size_t>& agents) const {
     Round some;
+    const at::Tensor still = at::zeros_like(updates.front());
+    some.global_update = still;
+    some.global_final_weight = still.narrow(0, 6, 6).view({2, 3});
     for (const std::size_t agent : agents) {
       const at::Tensor& update = updates[agent - 1];
       some.add(agent, {.update = update, .final_weight = update.narrow(0, 6, 6).view({2, 3})},

@@ -123,14 +123,14 @@ TEST_CASE("a study says what accuracy is where it is not the share that is right
     runs.push_back(made_up({.agents = 3, .rounds = 2, .scores = 1, .seed = seed}));
   const Files plain = files_of(runs);
   CHECK_FALSE(contains(plain.markdown, "balanced"));
-  CHECK_FALSE(plain.json.contains("accuracy"));
+  CHECK_FALSE(plain.json.contains("accuracy_meaning"));
   for (Run& run : runs) run.settings.evaluation.accuracy = "balanced";
   const Files balanced = files_of(runs);
   check_tables(balanced.markdown);
   CHECK(contains(balanced.markdown, "\nAccuracy is balanced accuracy: of each class"));
   CHECK(contains(balanced.markdown, "Test balanced accuracy of the server's model"));
   CHECK(contains(balanced.pearson, "standalone balanced accuracy"));
-  CHECK(balanced.json["accuracy"].get<std::string>().starts_with("Accuracy is balanced accuracy"));
+  CHECK(balanced.json["accuracy_meaning"].get<std::string>().starts_with("Accuracy is balanced accuracy"));
 }
 
 TEST_CASE("methods are marked where the difference to the first one, run by run, has an interval without 0") {
