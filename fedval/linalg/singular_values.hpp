@@ -57,7 +57,7 @@ inline void householder_lq(std::vector<double>& a, std::size_t rows, std::size_t
     const double h = std::abs(lead);  // v^T v / 2 for the normalised reflector
     for (std::size_t j = i + 1; j < rows; ++j) {
       double* row = a.data() + j * columns;
-      const double share = block_dot({row + i, columns - i}, {v + i, columns - i}) / h;
+      const double share = block_dot(row + i, v + i, columns - i) / h;
       for (std::size_t k = i; k < columns; ++k) row[k] -= share * v[k];
     }
     v[i] = diagonal;
@@ -80,8 +80,8 @@ inline void orthogonalise_rows(std::vector<double>& a, std::size_t rows, std::si
     for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = i + 1; j < rows; ++j) {
         double *x = a.data() + i * columns, *y = a.data() + j * columns;
-        const double xx = block_dot({x, rows}, {x, rows}), yy = block_dot({y, rows}, {y, rows});
-        const double xy = block_dot({x, rows}, {y, rows});
+        const double xx = block_dot(x, x, rows), yy = block_dot(y, y, rows);
+        const double xy = block_dot(x, y, rows);
         // Of parallel rows one shrinks by eps a sweep: without end once its square underflows.
         if (std::min(xx, yy) < invisible * invisible) continue;
         if (std::abs(xy) <= tolerance * std::sqrt(xx) * std::sqrt(yy)) continue;

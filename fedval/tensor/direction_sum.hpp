@@ -51,15 +51,17 @@ inline DirectionSum direction_sum(std::span<const TensorView> tensors, const Vec
       const std::span<double> entries(block.data(), count), whole(sum.data(), count);
       sum.fill(0.0);
       for (std::size_t i = 0; i < n; ++i) {
+        if (i + 1 < n) detail::prefetch_block(vectors[i + 1], begin, count);
         if (shares[i] == 0) continue;
-        detail::read_scaled(vectors[i], norms.exponent(i), begin, entries);
-        for (std::size_t k = 0; k < count; ++k) whole[k] += shares[i] * entries[k];
+        detail::with_block(vectors[i], norms.exponent(i), begin, entries, [&](auto x) {
+          for (std::size_t k = 0; k < count; ++k) whole[k] += shares[i] * static_cast<double>(x[k]);
+        });
       }
       for (std::size_t i = 0; i < n; ++i) {
-        detail::read_scaled(vectors[i], norms.exponent(i), begin, entries);
-        total[i] += detail::block_dot(entries, whole);
+        detail::with_block(vectors[i], norms.exponent(i), begin, entries,
+                           [&](auto x) { total[i] += detail::block_dot(x.data(), whole.data(), x.size()); });
       }
-      total[n] += detail::block_dot(whole, whole);
+      total[n] += detail::block_dot(whole.data(), whole.data(), whole.size());
       detail::release_behind(vectors, begin + count, begin + count == end);
     }
   };

@@ -52,11 +52,27 @@ namespace detail {
 /// Entries of a vector that lie in the nearest cache while they are worked on.
 inline constexpr std::size_t block_of_norms = 512;
 
-/// Entries [begin, begin + out.size()) of 2^-exponent x.
-inline void read_scaled(const TensorView& x, int exponent, std::size_t begin, std::span<double> out) {
-  x.read(begin, out);
-  if (exponent == 0) return;
-  for (double& value : out) value = std::ldexp(value, -exponent);
+/// body(entries) with entries [begin, begin + block.size()) of 2^-exponent x: as they lie where they are
+/// floats or doubles side by side in this host's memory, else converted into `block`; the same numbers.
+template <class Body>
+void with_block(const TensorView& x, int exponent, std::size_t begin, std::span<double> block, Body&& body) {
+  if (exponent == 0) {
+    if (const auto* floats = x.contiguous<float>(begin, block.size()))
+      return body(std::span(floats, block.size()));
+    if (const auto* doubles = x.contiguous<double>(begin, block.size()))
+      return body(std::span(doubles, block.size()));
+  }
+  x.read(begin, block);
+  if (exponent != 0)
+    for (double& value : block) value = std::ldexp(value, -exponent);
+  body(std::span<const double>(block));
+}
+
+/// Fetches floats [begin, begin + count) of x towards the cache, if they lie side by side: the next of many
+/// vectors begins elsewhere, where the processor does not look ahead by itself.
+inline void prefetch_block(const TensorView& x, std::size_t begin, std::size_t count) {
+  if (const auto* floats = x.contiguous<float>(begin, count))
+    for (std::size_t k = 0; k < count; k += 16) __builtin_prefetch(floats + k);
 }
 
 /// Whether entries can be read by a host, this one or those that have a part of them each.
@@ -86,8 +102,9 @@ inline std::vector<double> scaled_squares(std::span<const TensorView> tensors,
     for (; begin < end; begin += block.size()) {
       const std::span<double> entries(block.data(), std::min(block.size(), end - begin));
       for (std::size_t i = 0; i < vectors.size(); ++i) {
-        read_scaled(vectors[i], exponents[i], begin, entries);
-        sum[i] += block_dot(entries, entries);
+        if (i + 1 < vectors.size()) prefetch_block(vectors[i + 1], begin, entries.size());
+        with_block(vectors[i], exponents[i], begin, entries,
+                   [&](auto x) { sum[i] += block_dot(x.data(), x.data(), x.size()); });
       }
       release_behind(vectors, begin + entries.size(), begin + entries.size() == end);
     }

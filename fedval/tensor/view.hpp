@@ -224,6 +224,17 @@ class TensorView {
     return unravel(index, shape_).text();
   }
 
+  /// Where entries [begin, begin + count) lie, if they are of type S and side by side in this host's memory;
+  /// else null. O(log(pieces)).
+  template <FloatingScalar S>
+  const S* contiguous(std::size_t begin, std::size_t count) const {
+    const auto end = std::upper_bound(ends_.begin(), ends_.end(), begin);
+    if (end == ends_.end() || begin + count > *end) return nullptr;
+    const Piece& piece = pieces_[static_cast<std::size_t>(end - ends_.begin())];
+    if (piece.device != nullptr || !piece.dense || piece.type != scalar_type_of<S>) return nullptr;
+    return static_cast<const S*>(piece.data) + (begin + piece.size - *end);
+  }
+
  protected:
   /// The view of a tensor, read-only or not.
   template <class T>
