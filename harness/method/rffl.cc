@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "fedval/contribution/client_states.hpp"
 #include "fedval/reward/quota.hpp"
 #include "fedval/reward/sparsify.hpp"
 #include "fedval/shapley/cosine_gradient.hpp"
-#include "fedval/tensor/norms.hpp"
+#include "fedval/tensor/direction_sum.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/distributed/sliced.hpp"
@@ -25,7 +26,9 @@ RfflReputation::Seen RfflReputation::observe(const Round& round, std::size_t num
   Seen seen{.members = reputations_.members(round)};
   if (seen.members.size() == 0) return seen;
   const Round::Parts updates = seen.members.parts(&ClientParts::update, "update", name);
-  seen.products = gram(updates.tensors, updates.names);
+  std::optional<Gram> products;
+  if (compared_in_pairs(updates.tensors)) products = gram(updates.tensors, updates.names);
+  seen.norms = products ? VectorNorms(*products) : norms(updates.tensors, updates.names);
   const std::vector<double> before = reputations_.of(seen.members);
   if (reputations_.empty()) {
     seen.weights = DataShares(Weighing::by_data).take(seen.members);
@@ -35,8 +38,10 @@ RfflReputation::Seen RfflReputation::observe(const Round& round, std::size_t num
     seen.weights = std::move(scaled.values);
   }
   for (std::size_t i = 0; i < seen.members.size(); ++i)
-    seen.lengths.push_back(seen.weights[i] * std::min(seen.products.norm(i), options_.gamma));
-  const std::vector<double> cosines = shapley::cosine_gradient(seen.products, seen.lengths);
+    seen.lengths.push_back(seen.weights[i] * std::min(seen.norms.norm(i), options_.gamma));
+  const std::vector<double> cosines =
+      products ? shapley::cosine_gradient(*products, seen.lengths)
+               : shapley::cosine_gradient(updates.tensors, seen.norms, seen.lengths);
   for (std::string& text :
        reputations_.settle(seen.members, reward::smooth_importance(before, cosines, options_.alpha),
                            number < options_.grace_rounds ? 0 : options_.threshold))
@@ -67,7 +72,7 @@ void Rffl::step(const Round& round, Models& models, Context& context) {
 
   const at::Tensor aggregate = models.server.new_empty(models.server.sizes());
   const Round::Parts members = seen.members.parts(&ClientParts::update, "update", "RFFL");
-  combine_normalised(seen.lengths, members.tensors, seen.products, everywhere(aggregate, members.tensors));
+  combine_normalised(seen.lengths, members.tensors, seen.norms, everywhere(aggregate, members.tensors));
   const Round left = next.reputations().members(seen.members);
   const double sharpness = next.options().sharpness;
   std::vector<std::size_t> quotas;

@@ -17,7 +17,7 @@
 // the whole vector, exactly k_i of them, where the code goes tensor by tensor; a server model that takes u_N.
 #pragma once
 
-#include "fedval/tensor/gram.hpp"
+#include "fedval/tensor/norms.hpp"
 #include "harness/federation/method.hpp"
 #include "harness/method/reputations.hpp"
 
@@ -44,13 +44,13 @@ class RfflReputation {
     Round members;                        ///< the clients that were in
     std::vector<double> weights = {};     ///< r_i of each in the aggregate
     std::vector<double> lengths = {};     ///< r_i ||u_i||
-    Gram products = Gram({}, {});         ///< of the updates
+    VectorNorms norms = {{}, {}};         ///< of the updates
     std::vector<std::string> notes = {};  ///< who was removed, uniform weights
   };
 
-  /// Learns from round `number`, counted from 0. O(N^2 D). Error names the client whose update is absent, of
-  /// another size than the others', or not finite, or says that nobody in a first round has data; nothing is
-  /// changed then.
+  /// Learns from round `number`, counted from 0. O(N D); up to most_in_pairs clients O(N^2 D). Error names
+  /// the client whose update is absent, of another size than the others', or not finite, or says that nobody
+  /// in a first round has data; nothing is changed then.
   Seen observe(const Round& round, std::size_t number);
 
   const Reputations& reputations() const { return reputations_; }
@@ -75,7 +75,7 @@ class Rffl : public Method {
   /// Errors as RfflReputation, and unless sharpness is positive.
   explicit Rffl(const RfflOptions& options);
 
-  /// O(N^2 D). Errors as RfflReputation::observe().
+  /// O(N D). Errors as RfflReputation::observe().
   void step(const Round& round, Models& models, Context& context) override;
   /// The reputation that the round's clients came with: the weights of the aggregate. All 0 where all of them
   /// had been removed.

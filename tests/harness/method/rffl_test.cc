@@ -8,6 +8,7 @@
 #include <set>
 
 #include "fedval/random/philox.hpp"
+#include "fedval/tensor/direction_sum.hpp"
 #include "tests/harness/method/scene.hpp"
 #include "tests/support/complaint.hpp"
 #include "tests/support/oracle.hpp"
@@ -96,8 +97,10 @@ struct Naive {
 TEST_CASE(
     "rounds that agents come to and leave are those of a second implementation; a reader sees the same r") {
   std::size_t found = 0;
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     CAPTURE(seed);
+    // Some rounds of the last two have more agents than are compared in pairs.
+    const int last = seed <= 6 ? 5 : static_cast<int>(most_in_pairs) + 20;
     random::Stream stream(seed, 77);
     const RfflOptions options{
         .gamma = 2, .alpha = 0.6, .sharpness = 1.3, .grace_rounds = 3, .threshold = 0.5};
@@ -106,7 +109,7 @@ TEST_CASE(
     RfflReader reader(options);
     Models models{at::zeros({9}, at::kDouble), {}};
     Naive naive{options, Values(9, 0.0), {}, {}, {}, {}};
-    for (int id = 1; id <= 5; ++id) {
+    for (int id = 1; id <= last; ++id) {
       models.agents.emplace(id, models.server);
       naive.agents[id] = Values(9, 0.0);
     }
@@ -114,7 +117,7 @@ TEST_CASE(
       CAPTURE(t);
       std::map<int, Values> updates;
       const Values common = tests::normals(stream, 9);
-      for (int id = 1; id <= 5; ++id) {
+      for (int id = 1; id <= last; ++id) {
         if (id > 1 && stream.below(4) == 0) continue;
         if (id == 5 && t < 5) continue;  // a newcomer
         Values update = tests::normals(stream, 9, 0.8);
@@ -144,7 +147,7 @@ TEST_CASE(
       removals += notes;
     }
     CHECK(removals == naive.removed.size());
-    found += naive.removed.contains(3);
+    if (last == 5) found += naive.removed.contains(3);
   }
   CHECK(found >= 4);  // who sends the opposite of the others
 }
