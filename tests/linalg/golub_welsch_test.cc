@@ -248,6 +248,17 @@ TEST_CASE("moments are the first entry of J^m, whatever J couples") {
     }
 }
 
+TEST_CASE("a block of tiny entries beside large ones keeps its own digits") {
+  for (const double tiny : {1e-10, 1e-20, 1e-28}) {
+    CAPTURE(tiny);
+    const auto found = sorted(gauss_rule(Values{0, 0, 1}, Values{tiny, 0}));
+    CHECK(std::abs(found[0].first / tiny + 1) <= 8 * 3 * unit);
+    CHECK(std::abs(found[1].first / tiny - 1) <= 8 * 3 * unit);
+    CHECK(std::abs(found[0].second - 0.5) <= 8 * 3 * unit);
+    CHECK(std::abs(found[1].second - 0.5) <= 8 * 3 * unit);
+  }
+}
+
 TEST_CASE("Radau's node is where it was asked for, and nowhere right of the smallest of Gauss's") {
   CAPTURE(seed);
   fedval::random::Stream stream(seed, 1);
