@@ -19,7 +19,8 @@ TEST_CASE("sizes of classes; a single class holds every label") {
   const std::vector<std::uint8_t> labels{2, 0, 2, 2, 5};
   CHECK(class_sizes(labels, 6) == Sizes{1, 0, 3, 0, 0, 1});
   CHECK(class_sizes(labels, 1) == Sizes{5});
-  CHECK(complaint_of([&] { class_sizes(labels, 5); }) == "the label of example 4 is 5, but there are 5 classes");
+  CHECK(complaint_of([&] { class_sizes(labels, 5); }) ==
+        "the label of example 4 is 5, but there are 5 classes");
 }
 
 TEST_CASE("of a single class accuracy is the share that is right, to the last bit") {
