@@ -6,6 +6,10 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <ctime>
+#include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <thread>
@@ -104,15 +108,34 @@ Scale scale_of(const Laboratory& laboratory) {
   return scale;
 }
 
-Table table_of(const Scale& scale, const Speeds& speeds, const std::vector<std::size_t>& ranks) {
+Table table_of(const Scale& scale, const std::function<Speeds(std::size_t)>& speeds_with,
+               const std::vector<std::size_t>& ranks) {
+  constexpr double a_minute = 60;
   Table table({"ranks", "time", "memory of rank 0, MiB", "received by rank 0, MiB"});
   for (const std::size_t count : ranks) {
-    const Needs needs = needs_of(scale, speeds, count);
-    table.add({std::to_string(count), duration(needs.seconds), fixed(needs.memory / mib, 0),
-               fixed(needs.received / mib, 1)});
+    const Needs needs = needs_of(scale, speeds_with(count), count);
+    table.add({std::to_string(count),
+               needs.seconds < a_minute ? fixed(needs.seconds, 1) + " s" : duration(needs.seconds),
+               fixed(needs.memory / mib, 0), fixed(needs.received / mib, 1)});
   }
   return table;
 }
+
+/// The names of what is not counted, with commas.
+std::string uncounted_in(const Settings& settings) {
+  std::set<std::string> names;
+  for (const auto* asked : {&settings.methods.run, &settings.scores.read})
+    for (const std::string& name : *asked)
+      if (is_one_of(name, uncounted)) names.insert(name);
+  if (settings.truth.coalitions != "none") names.insert("truth.coalitions");
+  if (!settings.attack.kinds.empty()) names.insert("attack");
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+/// Seconds of processors that this program has taken so far.
+double seconds_taken() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 }  // namespace
 
@@ -127,7 +150,8 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
                              : std::max(1.0, std::floor(speeds.cores / (speeds.one_machine ? R : 1)));
   // On one machine there may be more threads than cores.
   const double crowd = speeds.one_machine ? std::max(1.0, R * threads / speeds.cores) : 1;
-  Needs needs{.memory = speeds.base};
+  Needs needs{.seconds = speeds.start * (speeds.one_machine ? std::max(1.0, R / speeds.cores) : 1),
+              .memory = speeds.base};
   for (const Scale::Phase& phase : scale.phases) {
     double floats = 0, matrices = 0;  // entries of vectors; bytes of sums over entries
     if (phase.sends && ranks > 1) {
@@ -163,31 +187,55 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
 
 void print_plan(const Settings& settings, const Places& places, const std::vector<std::size_t>& ranks,
                 double link, bool one_machine, std::ostream& out) {
-  Laboratory laboratory(settings, places);
-  print_setting(out, laboratory);
-  const Federation::Pace pace = laboratory.federation.measure();
-  const auto workers = static_cast<double>(laboratory.workers.count());
-  const Speeds speeds{.step = pace.seconds_a_step * workers,
-                      .example = pace.seconds_an_example * workers,
-                      .products = measured_products(),
-                      .link = link,
-                      .cores = cores(),
-                      .threads = static_cast<double>(settings.threads),
-                      .base = peak_memory(),
-                      .one_machine = one_machine};
-  out << table_of(scale_of(laboratory), speeds, ranks) << '\n'
+  // Where cores share caches and memory, a step takes the longer the more of them are at work.
+  const auto at_work = [&](std::size_t count) {
+    if (!one_machine || settings.threads == 0) return settings.threads;
+    return std::min(static_cast<std::size_t>(cores()), count * settings.threads);
+  };
+  struct Measured {
+    Speeds speeds;
+    std::string steps_a_second;
+  };
+  std::map<std::size_t, Measured> measured;
+  std::optional<Scale> scale;
+  std::string left_out;
+  double start = 0, base = 0;
+  for (const std::size_t count : ranks) {
+    if (measured.contains(at_work(count))) continue;
+    Settings asked = settings;
+    asked.threads = at_work(count);
+    Laboratory laboratory(asked, places);
+    if (!scale) start = seconds_taken();
+    const Federation::Pace pace = laboratory.federation.measure();
+    if (!scale) {
+      base = peak_memory();
+      print_setting(out, laboratory);
+      scale = scale_of(laboratory);
+      left_out = uncounted_in(laboratory.settings);
+    }
+    const auto workers = static_cast<double>(laboratory.workers.count());
+    measured[at_work(count)] = {{.start = start,
+                                 .step = pace.seconds_a_step * workers,
+                                 .example = pace.seconds_an_example * workers,
+                                 .products = measured_products(),
+                                 .link = link,
+                                 .cores = cores(),
+                                 .threads = static_cast<double>(settings.threads),
+                                 .base = base,
+                                 .one_machine = one_machine},
+                                fixed(1 / pace.seconds_a_step, 1) + " steps a second"};
+  }
+  out << table_of(
+             *scale, [&](std::size_t count) { return measured[at_work(count)].speeds; }, ranks)
+      << '\n'
       << (one_machine ? "All ranks on this machine, whose " : "Each rank on a machine like this one, whose ")
-      << cores() << " cores do " << fixed(1 / pace.seconds_a_step, 1) << " steps a second; "
-      << fixed(link / 1e6, 0) << " MB a second between ranks.\n";
-  std::set<std::string> left_out;
-  for (const auto* names : {&laboratory.settings.methods.run, &laboratory.settings.scores.read})
-    for (const std::string& name : *names)
-      if (is_one_of(name, uncounted)) left_out.insert(name);
-  if (laboratory.settings.truth.coalitions != "none") left_out.insert("truth.coalitions");
-  if (!laboratory.settings.attack.kinds.empty()) left_out.insert("attack");
-  std::string list;
-  for (const std::string& name : left_out) list += (list.empty() ? "" : ", ") + name;
-  if (!list.empty()) out << "Not counted is what these do beside the clients' training: " << list << ".\n";
+      << cores() << " cores do ";
+  for (const auto& [threads, found] : measured)
+    out << found.steps_a_second
+        << (measured.size() > 1 ? " with " + std::to_string(threads) + " at work, " : "; ");
+  out << fixed(link / 1e6, 0) << " MB a second between ranks.\n";
+  if (!left_out.empty())
+    out << "Not counted is what these do beside the clients' training: " << left_out << ".\n";
   out << std::flush;
 }
 
@@ -198,7 +246,9 @@ void print_plan(double agents, double parameters, const std::vector<std::size_t>
   const Speeds speeds{.products = measured_products(), .link = link, .cores = cores()};
   out << "One round of averaging with one score by a Gram matrix, without the training:\n"
       << fixed(agents, 0) << " agents, " << fixed(parameters, 0) << " parameters\n\n"
-      << table_of(scale, speeds, ranks) << '\n'
+      << table_of(
+             scale, [&](std::size_t) { return speeds; }, ranks)
+      << '\n'
       << "Each rank on a machine like this one, whose " << fixed(speeds.cores, 0) << " cores do "
       << fixed(speeds.products * speeds.cores / 1e9, 1) << "e9 products a second; " << fixed(link / 1e6, 0)
       << " MB a second between ranks.\n"

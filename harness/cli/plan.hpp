@@ -48,7 +48,8 @@ struct Scale {
 
 /// How fast things go.
 struct Speeds {
-  double step = 0;           ///< seconds, on one core
+  double start = 0;          ///< seconds of a core until the first step: LibTorch, data, models
+  double step = 0;           ///< seconds, on one core, with as many at work as will be
   double example = 0;        ///< seconds of a test, on one core
   double products = 0;       ///< of entries, a second, on one core: Gram matrices
   double link = 1;           ///< bytes a second that a rank can receive

@@ -29,6 +29,19 @@ TEST_CASE("one rank receives nothing, and trains side by side on its cores") {
   CHECK(needs.seconds == doctest::Approx(3 * 15.0 + 500 * 0.01 / 4 + products));
 }
 
+TEST_CASE("each rank starts once; those of one machine in turns where they are more than its cores") {
+  const auto seconds = [](double start, std::size_t ranks, bool one_machine) {
+    Speeds with = speeds;
+    with.start = start;
+    with.one_machine = one_machine;
+    return needs_of(averaging(), with, ranks).seconds;
+  };
+  for (const std::size_t ranks : {1, 3, 8}) {
+    CHECK(seconds(2, ranks, false) - seconds(0, ranks, false) == doctest::Approx(2));
+    CHECK(seconds(2, ranks, true) - seconds(0, ranks, true) == doctest::Approx(ranks == 8 ? 4 : 2));
+  }
+}
+
 TEST_CASE("what rank 0 receives, entry by entry") {
   // Sixteen of 64 slices on each of four ranks: a quarter of 9 updates, three quarters of the step, the final
   // layers of 9, and two sums of 144 doubles; in each of three rounds.
