@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
@@ -188,17 +189,26 @@ Federation::Pace Federation::measure() {
     });
   };
   const std::size_t tested = std::min(test_samples_, test_batch());
-  const auto test_once = [&](FlatNetwork& network) {
-    harness::test(network, batches_, tested_, range(0, tested), counted_classes());
+  const auto seconds_of_tests = [&](std::size_t tests) {
+    return seconds_of([&](FlatNetwork& network) {
+      for (std::size_t i = 0; i < tests; ++i)
+        harness::test(network, batches_, tested_, range(0, tested), counted_classes());
+    });
   };
-
-  // The first step also pays for memory and for choosing kernels; where it takes long that is little of it.
-  constexpr double long_step = 2;
-  constexpr std::size_t more = 4;
+  // The first also pays for memory and for choosing kernels, which is little of one that takes long; others
+  // are repeated until caches and clocks are warm.
+  const auto seconds_of_one = [](const auto& seconds_of_many) {
+    constexpr double long_one = 2, enough = 0.5;
+    constexpr std::size_t fewest = 4, most = 4096;
+    const double first = seconds_of_many(1);
+    if (first > long_one) return first;
+    const double seconds = seconds_of_many(fewest) / fewest;
+    const double more = enough / std::max(seconds, enough / most);
+    return more > fewest ? seconds_of_many(static_cast<std::size_t>(more)) / std::floor(more) : seconds;
+  };
   const auto workers = static_cast<double>(workers_.count());
-  double step = seconds_of_steps(1);
-  if (step < long_step) step = seconds_of_steps(more) / more;
-  return {step / workers, seconds_of(test_once) / (workers * static_cast<double>(tested))};
+  return {seconds_of_one(seconds_of_steps) / workers,
+          seconds_of_one(seconds_of_tests) / (workers * static_cast<double>(tested))};
 }
 
 std::vector<double> Federation::own_losses(const std::vector<Task>& tasks) {
