@@ -5,7 +5,7 @@
 #   benchmarks/ranks.sh [REPETITIONS]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-repetitions=${1:-5} agents=16 rounds=25 parameters=38538
+repetitions=${1:-5} agents=16 rounds=50 parameters=38538
 ./bazelw build --noshow_progress //harness > /dev/null 2>&1
 harness=$PWD/bazel-bin/harness/harness
 work=$(mktemp -d)

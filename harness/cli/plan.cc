@@ -223,16 +223,18 @@ void print_plan(const Settings& settings, const Places& places, const std::vecto
                                  .threads = static_cast<double>(settings.threads),
                                  .base = base,
                                  .one_machine = one_machine},
-                                fixed(1 / pace.seconds_a_step, 1) + " steps a second"};
+                                fixed(1 / pace.seconds_a_step, 1)};
   }
   out << table_of(
              *scale, [&](std::size_t count) { return measured[at_work(count)].speeds; }, ranks)
       << '\n'
       << (one_machine ? "All ranks on this machine, whose " : "Each rank on a machine like this one, whose ")
       << cores() << " cores do ";
-  for (const auto& [threads, found] : measured)
-    out << found.steps_a_second
-        << (measured.size() > 1 ? " with " + std::to_string(threads) + " at work, " : "; ");
+  for (const auto& [threads, found] : measured) {
+    out << found.steps_a_second << " steps a second";
+    if (measured.size() > 1) out << " with " << threads << " at work";
+    out << (threads == measured.rbegin()->first ? "; " : ", ");
+  }
   out << fixed(link / 1e6, 0) << " MB a second between ranks.\n";
   if (!left_out.empty())
     out << "Not counted is what these do beside the clients' training: " << left_out << ".\n";
