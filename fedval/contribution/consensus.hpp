@@ -5,7 +5,7 @@
 // F_j are the final layers (C x d) of normalised updates or of innovations, W_i is client i's own. M_jj is
 // how strongly W_i has the others' j-th direction; the leading k x k block is the part of W_i inside what
 // their k strongest directions span, on both sides. Singular values that are equal leave U and V, and so M,
-// to rounding within their space.
+// to rounding within their space. Where C > d, M is kept transposed: nothing that is read of it differs.
 #pragma once
 
 #include <algorithm>

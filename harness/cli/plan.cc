@@ -150,7 +150,8 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
                              : std::max(1.0, std::floor(speeds.cores / (speeds.one_machine ? R : 1)));
   // On one machine there may be more threads than cores.
   const double crowd = speeds.one_machine ? std::max(1.0, R * threads / speeds.cores) : 1;
-  Needs needs{.seconds = speeds.start * (speeds.one_machine ? std::max(1.0, R / speeds.cores) : 1),
+  Needs needs{.seconds = speeds.start * (speeds.one_machine ? std::max(1.0, R / speeds.cores) : 1) +
+                         (ranks > 1 ? speeds.join : 0),
               .memory = speeds.base};
   for (const Scale::Phase& phase : scale.phases) {
     double floats = 0, matrices = 0;  // entries of vectors; bytes of sums over entries
@@ -215,6 +216,7 @@ void print_plan(const Settings& settings, const Places& places, const std::vecto
     }
     const auto workers = static_cast<double>(laboratory.workers.count());
     measured[at_work(count)] = {{.start = start,
+                                 .join = 1,  // c10d looks for rank 0 once a second
                                  .step = pace.seconds_a_step * workers,
                                  .example = pace.seconds_an_example * workers,
                                  .products = measured_products(),

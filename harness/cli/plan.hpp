@@ -49,6 +49,7 @@ struct Scale {
 /// How fast things go.
 struct Speeds {
   double start = 0;          ///< seconds of a core until the first step: LibTorch, data, models
+  double join = 0;           ///< seconds until several ranks have met
   double step = 0;           ///< seconds, on one core, with as many at work as will be
   double example = 0;        ///< seconds of a test, on one core
   double products = 0;       ///< of entries, a second, on one core: Gram matrices

@@ -29,7 +29,7 @@ TEST_CASE("one rank receives nothing, and trains side by side on its cores") {
   CHECK(needs.seconds == doctest::Approx(3 * 15.0 + 500 * 0.01 / 4 + products));
 }
 
-TEST_CASE("each rank starts once; those of one machine in turns where they are more than its cores") {
+TEST_CASE("each rank starts once, those of one machine in turns where its cores are fewer; then they meet") {
   const auto seconds = [](double start, std::size_t ranks, bool one_machine) {
     Speeds with = speeds;
     with.start = start;
@@ -39,6 +39,10 @@ TEST_CASE("each rank starts once; those of one machine in turns where they are m
   for (const std::size_t ranks : {1, 3, 8}) {
     CHECK(seconds(2, ranks, false) - seconds(0, ranks, false) == doctest::Approx(2));
     CHECK(seconds(2, ranks, true) - seconds(0, ranks, true) == doctest::Approx(ranks == 8 ? 4 : 2));
+    Speeds with = speeds;
+    with.join = 1;
+    CHECK(needs_of(averaging(), with, ranks).seconds - seconds(0, ranks, false) ==
+          doctest::Approx(ranks == 1 ? 0 : 1));
   }
 }
 
