@@ -148,12 +148,19 @@ class InPlace {
   }
 
   /// The steps again, without f: parameters that were the same before are the same bits after, wherever and
-  /// however they are laid out. One pass a step with exact_restore, else as many as the step took.
+  /// however they are laid out. One pass a step with exact_restore, else as many as the step took. Error, and
+  /// the parameters stay, when a record has not one finite coefficient a direction.
   void replay(std::span<const SeedStep> records, const MutableTensorView& parameters) const {
-    for (const SeedStep& record : records) {
+    for (const SeedStep& record : records) {  // others made them: all are looked at before x moves
       if (record.coefficients.size() != options_.directions.count)
         fail("zeroth_order: step ", record.step, " has ", record.coefficients.size(), " coefficients for ",
              options_.directions.count, " directions");
+      for (std::size_t i = 0; i < record.coefficients.size(); ++i)
+        if (!std::isfinite(record.coefficients[i]))
+          fail("zeroth_order: step ", record.step, ", direction ", i, ": a coefficient of ",
+               record.coefficients[i]);
+    }
+    for (const SeedStep& record : records) {
       const Draw draw = draw_for(parameters, record.step);
       detail::Walk walk(parameters, options_.exact_restore);
       // Without exact restoring a walk leaves its rounding errors, which are part of what happened.

@@ -2,7 +2,9 @@
 // the same step made out of place.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "fedval/archive.hpp"
@@ -310,4 +312,21 @@ TEST_CASE("what in place does not do, and options that make no sense, are refuse
   CHECK(complaint_of([&] { InPlace().replay(records, x); }) ==
         "zeroth_order: step 7 has 2 coefficients for 1 directions");
   CHECK(bits_of(x) == bits_of(start));
+}
+
+TEST_CASE("a record that cannot be replayed is named, and x stays, whatever came before it") {
+  std::vector<float> x{1, 2, 3};
+  const std::vector<float> start = x;
+  const InPlace descent({.directions = gaussian(2), .seed = seed});
+  const auto complaint = [&](const std::vector<float>& last) {
+    const std::vector<SeedStep> records{{0, {0.5F, 0.5F}}, {1, last}};
+    return complaint_of([&] { descent.replay(records, x); });
+  };
+  const float infinity = std::numeric_limits<float>::infinity();
+  CHECK(complaint({1}) == "zeroth_order: step 1 has 1 coefficients for 2 directions");
+  CHECK(complaint({1, std::nanf("")}) == "zeroth_order: step 1, direction 1: a coefficient of nan");
+  CHECK(complaint({-infinity, 1}) == "zeroth_order: step 1, direction 0: a coefficient of -inf");
+  CHECK(bits_of(x) == bits_of(start));
+  CHECK(complaint({1, 1}) == "no error");
+  CHECK(bits_of(x) != bits_of(start));
 }
