@@ -115,15 +115,16 @@ class Line {
   std::size_t queries_ = 0;
 };
 
-/// s along a line; none where no spacing shows one.
+/// s along a line; none where no spacing shows one, or wider ones leave f's domain. Error when f is not
+/// finite at the first points.
 template <class L>
-std::optional<double> noise_along(L& line, double spacing, double& largest) {
+std::optional<double> noise_along(L& line, std::size_t direction, double spacing, double& largest) {
   constexpr int half = 4;
   for (int attempt = 0; attempt < 6; ++attempt) {
     std::vector<double> values;
     for (int k = -half; k <= half; ++k) {
       values.push_back(line.at(k * spacing));
-      check_value(values.back(), 0, k * spacing);
+      check_value(values.back(), direction, k * spacing);
       largest = std::max(largest, std::abs(values.back()));
     }
     const auto [verdict, noise] = noise_of(values);
@@ -204,10 +205,10 @@ requires Objective<F, X> Smoothing choose_smoothing(F&& f, const X& x, const Smo
     result.noise = *options.noise;
   } else {
     std::vector<double> found;
-    for (const Direction& direction : draw.probes) {
-      detail::Line<std::remove_reference_t<F>, X> line(f, x, direction, samples,
+    for (std::size_t i = 0; i < draw.probes.size(); ++i) {
+      detail::Line<std::remove_reference_t<F>, X> line(f, x, draw.probes[i], samples,
                                                        options.common_random_numbers);
-      if (const auto noise = detail::noise_along(line, start / 100, largest)) found.push_back(*noise);
+      if (const auto noise = detail::noise_along(line, i, start / 100, largest)) found.push_back(*noise);
       result.queries += line.queries();
     }
     result.noise_found = !found.empty();

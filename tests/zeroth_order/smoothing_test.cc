@@ -302,6 +302,23 @@ TEST_CASE("functions that are not defined everywhere: the radius stays where the
         "zeroth_order: f(x) is NaN");
 }
 
+TEST_CASE("where noise is measured, a value that is not finite is named by its direction") {
+  const Draw draw = coordinates(4).draw(4, {seed, 0});
+  for (std::size_t i = 0; i < 4; ++i) {
+    Values u(4);
+    read(draw.probes[i], 0, u);
+    const auto f = [&](const Values& at) {
+      double along = 0;
+      for (std::size_t e = 0; e < 4; ++e) along += u[e] * at[e];
+      return along == 0 ? std::exp(at[0] + at[1] + at[2] + at[3]) : std::nan("");
+    };
+    const std::string complaint = complaint_of(
+        [&] { choose_smoothing(f, Values(4, 0.0), {.directions = coordinates(4), .seed = seed}); });
+    CHECK(complaint.starts_with("zeroth_order: direction " + std::to_string(i) + ": f(x - "));
+    CHECK(complaint.ends_with(" u) is NaN"));
+  }
+}
+
 TEST_CASE("what has no rule, and options that make no sense, are refused") {
   const Values x{1, 2};
   const auto f = [](const Values& at) { return at[0]; };
