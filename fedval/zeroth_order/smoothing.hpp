@@ -124,7 +124,8 @@ std::optional<double> noise_along(L& line, std::size_t direction, double spacing
     std::vector<double> values;
     for (int k = -half; k <= half; ++k) {
       values.push_back(line.at(k * spacing));
-      check_value(values.back(), direction, k * spacing);
+      if (attempt == 0) check_value(values.back(), direction, k * spacing);
+      if (!std::isfinite(values.back())) return std::nullopt;
       largest = std::max(largest, std::abs(values.back()));
     }
     const auto [verdict, noise] = noise_of(values);

@@ -302,6 +302,18 @@ TEST_CASE("functions that are not defined everywhere: the radius stays where the
         "zeroth_order: f(x) is NaN");
 }
 
+TEST_CASE("a function that is flat up to a wall: noise is sought no farther than there") {
+  const auto f = [](const Values& at) { return at[0] * at[0] + at[1] * at[1] < 1 ? 0.9 : std::nan(""); };
+  for (const Difference& difference : {forward, central}) {
+    CAPTURE(difference.name);
+    const Smoothing chosen = choose_smoothing(f, Values{0, 0}, {.difference = difference, .seed = seed});
+    CHECK(!chosen.noise_found);
+    CHECK(chosen.noise == 0x1p-52 * 0.9);  // the rounding of 0.9, and no more
+    CHECK(chosen.radius > 0);
+    CHECK(chosen.radius < 1);
+  }
+}
+
 TEST_CASE("where noise is measured, a value that is not finite is named by its direction") {
   const Draw draw = coordinates(4).draw(4, {seed, 0});
   for (std::size_t i = 0; i < 4; ++i) {
