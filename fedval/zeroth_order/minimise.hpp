@@ -130,7 +130,10 @@ Minimum<X> minimise(F&& f, X& x, S&& step, E& estimator, const Stop& stop) {
     }
     const auto estimate = estimator(f, x);
     result.queries += estimate.queries;
-    step.apply(x, estimate.gradient, stop.schedule ? stop.schedule(result.iterations) : 1.0);
+    const double factor = stop.schedule ? stop.schedule(result.iterations) : 1.0;
+    if (!std::isfinite(factor))
+      fail("zeroth_order: step ", result.iterations, ": the schedule gave ", factor);
+    step.apply(x, estimate.gradient, factor);
     if (stop.project) stop.project(x);
     ++result.iterations;
     Progress progress{

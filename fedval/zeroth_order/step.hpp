@@ -89,6 +89,12 @@ inline void check_rate(double rate, std::string_view name) {
   if (!(rate > 0 && std::isfinite(rate))) fail(name, ": a rate of ", rate, " is not positive");
 }
 
+/// factor rate. Error, before anything is touched, unless it is finite.
+inline double scaled_rate(double rate, double factor, std::string_view name) {
+  if (!std::isfinite(factor * rate)) fail(name, ": a rate of ", rate, " times ", factor, " is not finite");
+  return factor * rate;
+}
+
 inline void check_decay(double decay, std::string_view name) {
   if (!(decay >= 0 && decay < 1)) fail(name, ": ", decay, " is not in [0, 1)");
 }
@@ -149,10 +155,10 @@ class Sgd {
     detail::check_decay(options_.momentum, name);
   }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size or not
-  /// finite, or, with momentum, x not the size of the steps before.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when the product is not finite, g is not x's
+  /// size or not finite, or, with momentum, x not the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
-    const double rate = factor * options_.rate;
+    const double rate = detail::scaled_rate(options_.rate, factor, name);
     detail::check_gradient(x, g);
     if (options_.momentum == 0) return axpy(-rate, g, x);
     const MutableTensorView& velocity = velocity_.beside(x);
@@ -182,11 +188,12 @@ class Sign {
   /// `rate` is what an entry moves by; 0 where g is 0. Error unless it is positive and finite.
   explicit Sign(double rate = 1e-3) : rate_(rate) { detail::check_rate(rate_, name); }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size or not
-  /// finite.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when the product is not finite, g is not x's
+  /// size or not finite.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    const double rate = detail::scaled_rate(rate_, factor, name);
     detail::check_gradient(x, g);
-    update(Update::sign_step, factor * rate_, 0, {&g, 1}, x);
+    update(Update::sign_step, rate, 0, {&g, 1}, x);
   }
 
   /// Nothing: there is no state to save() or restore() (archive.hpp).
@@ -218,14 +225,15 @@ class Adam {
     if (!(options_.epsilon > 0)) fail("Adam: epsilon ", options_.epsilon, " is not positive");
   }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, the
-  /// square of an entry not finite, or x not the size of the steps before.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when the product is not finite, g is not x's
+  /// size, the square of an entry not finite, or x not the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    const double rate = detail::scaled_rate(options_.rate, factor, name);
     moments_.add(x, g, options_.beta1, options_.beta2);
     ++steps_;
     const auto t = static_cast<double>(steps_);
     const double first = 1 - std::pow(options_.beta1, t), root = std::sqrt(1 - std::pow(options_.beta2, t));
-    detail::move(x, factor * options_.rate * root / first, moments_.mean.beside(x), moments_.square.beside(x),
+    detail::move(x, rate * root / first, moments_.mean.beside(x), moments_.square.beside(x),
                  options_.epsilon * root);
   }
 
@@ -265,14 +273,15 @@ class AdaMm {
     detail::check_decay(options_.beta2, name);
   }
 
-  /// Moves x in place; `factor` multiplies the rate. O(D). Error when g is not x's size, the
-  /// square of an entry not finite, or x not the size of the steps before.
+  /// Moves x in place; `factor` multiplies the rate. O(D). Error when the product is not finite, g is not x's
+  /// size, the square of an entry not finite, or x not the size of the steps before.
   void apply(const MutableTensorView& x, const TensorView& g, double factor = 1) {
+    const double rate = detail::scaled_rate(options_.rate, factor, name);
     moments_.add(x, g, options_.beta1, options_.beta2);
     const MutableTensorView& largest = largest_.beside(x);
     const TensorView square = moments_.square.beside(x);
     update(Update::maximum, 0, 0, {&square, 1}, largest);
-    detail::move(x, factor * options_.rate, moments_.mean.beside(x), largest, 0);
+    detail::move(x, rate, moments_.mean.beside(x), largest, 0);
   }
 
   /// What save() writes and restore() reads (archive.hpp); beta1 and beta2 must agree, the rate need not.

@@ -230,6 +230,25 @@ TEST_CASE("whatever is thrown, x is the last iterate that was completed") {
   CHECK(x != Values{3, 4});
 }
 
+TEST_CASE("a schedule that gives no finite factor: x is the last iterate that was completed") {
+  // A step that looks at nothing itself.
+  struct Careless {
+    void apply(const MutableTensorView& x, const TensorView& g, double factor) { axpy(-0.1 * factor, g, x); }
+  };
+  for (const double factor : {std::nan(""), 1 / 0.0, -1 / 0.0}) {
+    CAPTURE(factor);
+    Values x{3, 4}, last;
+    Stop stop{.iterations = 9};
+    stop.schedule = [=](std::size_t iteration) { return iteration == 2 ? factor : 1.0; };
+    stop.callback = [&](const Progress&) { return last = x, true; };
+    const auto f = [](const Values& at) { return square(at); };
+    CHECK(complaint_of([&] {
+            minimise(f, x, Careless(), exact(2), stop);
+          }).starts_with("zeroth_order: step 2: the schedule gave "));
+    CHECK(x == last);
+  }
+}
+
 TEST_CASE("nothing that says when to stop is an error, before f is asked") {
   Values x{3, 4};
   std::size_t calls = 0;

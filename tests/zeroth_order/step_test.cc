@@ -272,6 +272,24 @@ TEST_CASE("another size is an error that leaves x and the step") {
   check(AdaMm());
 }
 
+TEST_CASE("a rate that its factor makes infinite, or no number, is an error that leaves x and the step") {
+  const auto check = [](auto step, const std::string& name) {
+    CAPTURE(name);
+    Values x{1, 2, 3};
+    const Values start = x, g{1, -1, 0.5};
+    const std::string before = save(step);
+    for (const double factor : {std::nan(""), 1 / 0.0, -1 / 0.0, 1e308})
+      CHECK(complaint_of([&] { step.apply(x, g, factor); }).starts_with(name + ": a rate of 100 times "));
+    CHECK(x == start);
+    CHECK(save(step) == before);
+  };
+  check(Sgd({.rate = 100}), "Sgd");
+  check(Sgd({.rate = 100, .momentum = 0.5}), "Sgd");
+  check(Sign(100), "Sign");
+  check(Adam({.rate = 100}), "Adam");
+  check(AdaMm({.rate = 100}), "AdaMm");
+}
+
 TEST_CASE("options that make no sense are refused") {
   CHECK(complaint_of([] { Sgd({.rate = 0}); }) == "Sgd: a rate of 0 is not positive");
   CHECK(complaint_of([] { Sgd({.momentum = 1}); }) == "Sgd: 1 is not in [0, 1)");
