@@ -182,7 +182,8 @@ class Estimator {
     return result;
   }
 
-  /// What save() writes and restore() reads (archive.hpp); seed, law, m and difference must agree.
+  /// What save() writes and restore() reads (archive.hpp); seed, law, m and difference must agree. mu is part
+  /// of the state, as it may have been set on the way.
   template <class Archive>
   void fields(Archive& archive) {
     archive.option("seed", options_.seed);
@@ -190,6 +191,10 @@ class Estimator {
     archive.option("directions", options_.directions.count);
     archive.option("difference", fedval::detail::ArchivedText(options_.difference.name));
     archive.state("step", step_);
+    double smoothing = options_.smoothing.value_or(0);  // 0: none
+    archive.state("smoothing", smoothing);
+    archive.check(smoothing >= 0, "not a radius");
+    options_.smoothing = smoothing > 0 ? std::optional(smoothing) : std::nullopt;
     archive.state("previous", previous_);
     archive.check(previous_.empty() || (options_.difference.baseline == Baseline::previous &&
                                         previous_.size() == options_.directions.count),

@@ -164,6 +164,31 @@ TEST_CASE("an estimator that was saved goes on with the same bits") {
       }
 }
 
+TEST_CASE("a radius that was set on the way is saved, and so is none") {
+  random::Stream stream(seed, 2);
+  const tests::Quadratic f = tests::random_quadratic(stream, 4);
+  for (const bool given : {true, false}) {
+    CAPTURE(given);
+    GradientOptions options = options_of(sphere(2), forward);
+    if (!given) options.smoothing.reset();
+    Estimator left(options), right(options);
+    restore(save(left), right);
+    CHECK(right.options().smoothing == options.smoothing);
+    left.set_smoothing(0.3);
+    restore(save(left), right);
+    CHECK(right.options().smoothing == 0.3);
+    CHECK(bits(left(f, at).gradient) == bits(right(f, at).gradient));
+  }
+  const std::string text = save(Estimator(options_of(sphere(2), forward)));
+  const std::string field = "smoothing ";
+  const std::size_t radius = text.find(field);
+  REQUIRE(radius != std::string::npos);
+  Estimator other(options_of(sphere(2), forward));
+  CHECK(complaint_of([&] { restore(std::string(text).insert(radius + field.size(), "-"), other); }) ==
+        "state of ZerothOrderEstimator: smoothing: not a radius");
+  CHECK(other.options().smoothing == 0.125);
+}
+
 TEST_CASE("a state is refused by an estimator with other options, and when it is damaged") {
   Estimator estimator(options_of(sphere(3), residual));
   estimator(affine, at);
