@@ -112,13 +112,16 @@ inline std::vector<double> slopes(const Difference& difference, std::span<const 
     for (const Node& node : difference.nodes)
       stencils[i] += node.weight * (node.offset == 0 ? point : *value++);
   }
-  std::vector<double> result(m);
-  const double sum = std::accumulate(stencils.begin(), stencils.end(), 0.0);
+  std::vector<double> result = stencils;
+  if (difference.baseline == Baseline::others) {
+    // From the first one on: the slopes are the same, and large values can be doubles whose sum is none.
+    for (double& rise : result) rise -= stencils.front();
+    const double sum = std::accumulate(result.begin(), result.end(), 0.0);
+    for (double& rise : result) rise -= (sum - rise) / static_cast<double>(m - 1);
+  }
   for (std::size_t i = 0; i < m; ++i) {
-    double baseline = 0;
-    if (difference.baseline == Baseline::others) baseline = (sum - stencils[i]) / static_cast<double>(m - 1);
-    if (difference.baseline == Baseline::previous) baseline = previous[i];
-    result[i] = (stencils[i] - baseline) / smoothing;
+    if (difference.baseline == Baseline::previous) result[i] -= previous[i];
+    result[i] /= smoothing;
     if (!std::isfinite(result[i])) fail("zeroth_order: direction ", i, ": the slope overflows");
   }
   return result;

@@ -130,6 +130,18 @@ TEST_CASE("stencils that cannot be") {
   CHECK(complaint({"empty", {}}, 2) == "zeroth_order: the empty difference asks nothing along a direction");
 }
 
+TEST_CASE(
+    "leave-one-out near the largest double: slopes that are doubles, though the sum of values is none") {
+  // f_k = 2^1023 (1 + k / 8), k = 0..3: less the mean of the others 2^1020 (k - (6 - k) / 3), over mu = 4.
+  Values values, stencils;
+  for (int k = 0; k < 4; ++k) values.push_back(std::ldexp(1 + k / 8.0, 1023));
+  const Values found = slopes(leave_one_out, values, {}, 4, stencils);
+  REQUIRE(found.size() == 4);
+  for (std::size_t k = 0; k < 4; ++k)
+    CHECK(std::ldexp(found[k], -1018) ==
+          doctest::Approx((4 * static_cast<double>(k) - 6) / 3).epsilon(1e-15));
+}
+
 TEST_CASE("a new radius holds from the next step on") {
   Estimator estimator(options_of(sphere(2), central));
   estimator(affine, at);
