@@ -33,8 +33,8 @@ namespace fedval::zeroth_order {
 struct SmoothingOptions {
   Directions directions = sphere(8);  ///< the law whose mu is wanted; fewer are cheaper, and less sure
   Difference difference = central;    ///< of order 1 or 2
-  std::optional<double> noise{};      ///< s, where known: a standard deviation or a bound
-  std::uint64_t seed = 0;             ///< of directions and samples
+  std::optional<double> noise{};  ///< s, where known: a standard deviation or a bound; f's rounding at least
+  std::uint64_t seed = 0;         ///< of directions and samples
   bool common_random_numbers = true;  ///< as the estimates will be: noise that all points share is none
 };
 
@@ -204,6 +204,13 @@ requires Objective<F, X> Smoothing choose_smoothing(F&& f, const X& x, const Smo
     if (!(*options.noise >= 0 && std::isfinite(*options.noise)))
       fail("zeroth_order: a noise of ", *options.noise);
     result.noise = *options.noise;
+    if (result.noise > 0) {  // as where it is measured, f's rounding is the least there is
+      const Sample sample{random::Stream(options.seed, 0)()};
+      const double value = detail::ask_one<std::remove_reference_t<F>, X>(f, x, sample);
+      detail::check_value(value, 0, 0);
+      largest = std::abs(value);
+      ++result.queries;
+    }
   } else {
     std::vector<double> found;
     for (std::size_t i = 0; i < draw.probes.size(); ++i) {

@@ -237,6 +237,26 @@ TEST_CASE("known noise is taken as it is, and fewer queries are asked; all are c
   }
 }
 
+TEST_CASE("known noise below f's rounding: rounding is what the radius is for") {
+  // f'' = 2 and f''' = 6 at 0, and 1e10 is rounded to s = 1e10 2^-52: 2 sqrt(s / 2) and (3 s / 6)^(1/3), to
+  // the range that bisection stops in.
+  const double s = 1e10 * 0x1p-52;
+  const auto f = [](const Values& at) { return 1e10 + at[0] * at[0] * (1 + at[0]); };
+  const Values x{0};
+  for (const auto& [difference, best] :
+       {std::pair(forward, 2 * std::sqrt(s / 2)), std::pair(central, std::cbrt(3 * s / 6))})
+    for (const double noise : {1e-300, 0x1p-1074, 1e-9}) {
+      CAPTURE(difference.name);
+      CAPTURE(noise);
+      const Smoothing chosen =
+          choose_smoothing(f, x, {.difference = difference, .noise = noise, .seed = seed});
+      CHECK(chosen.noise == s);
+      CHECK(chosen.within_range);
+      CHECK(chosen.radius > best / 4);
+      CHECK(chosen.radius < best * 4);
+    }
+}
+
 TEST_CASE(
     "the radius is of the law's directions: sqrt(d) times as large for unit vectors as for Gaussian ones") {
   // Entries of a unit vector are 1/sqrt(d) of a Gaussian's. Bisection stops within a range of 2 in h, and
