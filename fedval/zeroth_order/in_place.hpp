@@ -100,9 +100,11 @@ class InPlace {
   }
 
   /// One step. f() reads the parameters where they lie, or f(Sample) with the step's sample. (m nodes + 1)
-  /// passes, a byte an entry with exact_restore and nothing else. Error when f is not finite ("direction 0:
-  /// f(x + 0.001 u) is NaN") or the law is not drawn where it is used; then, and when f throws, the
-  /// parameters are put back: bit for bit with exact_restore.
+  /// passes. On the host a byte an entry with exact_restore and nothing else; on a device two doubles for
+  /// each entry of one tensor at a time, what its own operations take beside them, and with exact_restore a
+  /// copy of the parameters in double. Error when f is not finite ("direction 0: f(x + 0.001 u) is NaN") or
+  /// the law is not drawn where it is used; then, and when f throws, the parameters are put back: bit for bit
+  /// with exact_restore.
   template <InPlaceObjective F>
   InPlaceStep operator()(F&& f, const MutableTensorView& parameters) {
     const Draw draw = draw_for(parameters, step_);

@@ -205,21 +205,30 @@ inline void pass_over(const Pass& pass, const Piece& piece, std::uint64_t start,
   });
 }
 
-/// The same by a device's operations: the sums in double, rounded once.
-inline void pass_over_device(const Pass& pass, const MutableTensorView& parameters) {
-  std::vector<double> weights{1};
-  std::vector<TensorView> terms{parameters};
+inline void copy(const TensorView& from, const MutableTensorView& to) {
+  const double once = 1;
+  combine({&once, 1}, {&from, 1}, 0, to);
+}
+
+/// The same for a piece on a device, by its operations: the sum in double, rounded once. Held beside the
+/// piece are its sum and the numbers of one term at a time.
+inline void pass_over_device(const Pass& pass, const Piece& piece, std::uint64_t start) {
+  if (piece.size == 0) return;
+  const MutableTensorView entries(TensorView(piece.shape, {piece}));
+  const MutableTensorView sum = zeros_like(entries), numbers = zeros_like(entries);
+  copy(entries, sum);
+  const Term* drawn = nullptr;
   const auto add = [&](const Term& term, double sign) {
-    weights.push_back(sign * static_cast<double>(term.coefficient));
-    const MutableTensorView numbers = zeros_like(parameters);
-    random::fill(term.numbers.sequence, numbers, term.numbers.begin);
-    terms.push_back(numbers);
+    if (drawn == nullptr || !(drawn->numbers == term.numbers))
+      random::fill(term.numbers.sequence, numbers, term.numbers.begin + start);
+    drawn = &term;
+    axpy(sign * static_cast<double>(term.coefficient), numbers, sum);
   };
   if (pass.carried) add(*pass.carried, -1);
   if (pass.next) add(*pass.next, 1);
   for (const Term& update : pass.updates)
     if (update.coefficient != 0) add(update, 1);
-  combine(weights, terms, 0, parameters);
+  copy(sum, entries);
 }
 
 /// Parameters on their way: which displacement they carry, and how they get rid of it.
@@ -249,23 +258,19 @@ class Walk {
   bool away() const { return carried_.has_value(); }
 
  private:
-  static void copy(const TensorView& from, const MutableTensorView& to) {
-    const double once = 1;
-    combine({&once, 1}, {&from, 1}, 0, to);
-  }
-
   void run(Pass pass) {
-    if (device_) {
-      if (exact_ && pass.carried) {
-        copy(original_, parameters_);
-        pass.carried.reset();
-      }
-      return pass_over_device(pass, parameters_);
+    if (device_ && exact_ && pass.carried) {
+      copy(original_, parameters_);
+      pass.carried.reset();
     }
     std::uint64_t start = 0;
     std::size_t number = 0;
     for (const Piece& piece : parameters_.pieces()) {
-      pass_over(pass, piece, start, exact_ ? std::span<Misses>(misses_[number]) : std::span<Misses>());
+      if (device_) {
+        pass_over_device(pass, piece, start);
+      } else {
+        pass_over(pass, piece, start, exact_ ? std::span<Misses>(misses_[number]) : std::span<Misses>());
+      }
       start += piece.size;
       ++number;
     }

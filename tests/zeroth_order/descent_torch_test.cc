@@ -7,7 +7,11 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
 
 #include "fedval/archive.hpp"
@@ -77,6 +81,24 @@ bool near(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b, do
   return all;
 }
 
+/// The type that LibTorch reports totals in, which its versions differ by.
+template <class Report>
+struct Total;
+template <class Of, class T>
+struct Total<void (Of::*)(void*, std::int64_t, T, T, c10::Device)> {
+  using type = T;
+};
+
+/// What LibTorch allocates for this thread while it is looked at, in bytes.
+struct Held final : c10::MemoryReportingInfoBase {
+  using Sum = Total<decltype(&MemoryReportingInfoBase::reportMemoryUsage)>::type;
+  std::int64_t now = 0, most = 0;
+  void reportMemoryUsage(void*, std::int64_t size, Sum, Sum, c10::Device) override {
+    most = std::max(most, now += size);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+};
+
 struct ByCall {
   int calls = 0;
   double operator()() { return std::sin(static_cast<double>(++calls)); }
@@ -125,6 +147,25 @@ TEST_CASE("in place on a device: the host's records, points and parameters") {
           on_device.replay(records, device(again));
           CHECK(same_bits(again, there));
         }
+}
+
+TEST_CASE(
+    "in place on a device: one tensor's sum and numbers are held, however many tensors and directions") {
+  const auto most_of_a_step = [](std::size_t tensors, std::size_t directions) {
+    std::vector<at::Tensor> x;
+    while (x.size() < tensors) x.push_back(at::zeros({10000}, at::kFloat));
+    InPlace descent({.directions = gaussian(directions), .difference = central, .seed = seed});
+    const auto held = std::make_shared<Held>();
+    const c10::DebugInfoGuard looking(c10::DebugInfoKind::PROFILER_STATE, held);
+    ByCall f;
+    descent(f, device(x));
+    return held->most;
+  };
+  const std::int64_t least = most_of_a_step(1, 1);
+  CHECK(least >= 2 * 10000 * 8);  // the counting counts
+  CHECK(most_of_a_step(8, 1) <= least + 4096);
+  CHECK(most_of_a_step(1, 8) <= least + 4096);
+  CHECK(most_of_a_step(8, 8) <= least + 4096);
 }
 
 TEST_CASE("exact restoring on a device: every bit, whenever f fails, and zeros of both signs") {
