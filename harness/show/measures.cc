@@ -64,7 +64,7 @@ constexpr std::array<Measure, 16> all{{
      [](const RunData& run, const RunMethod& m) -> Value {
        if (m.agent_loss.empty()) return std::nullopt;
        std::vector<std::optional<double>> values;
-       for (const double loss : m.agent_loss) values.emplace_back(-loss);
+       for (const Value& loss : m.agent_loss) values.push_back(loss ? Value(-*loss) : std::nullopt);
        return agreement(run, values).pearson;
      }},
     {"mean gain", "Final minus standalone accuracy, mean over the agents.", 4, "",

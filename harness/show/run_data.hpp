@@ -59,7 +59,8 @@ struct RunMethod {
   double server_accuracy = 0;
   std::optional<double> best_server_accuracy = {};  ///< nothing where the run was made before it was kept
   std::vector<double> agent_accuracy;
-  std::vector<double> agent_loss = {};  ///< empty where the run was made before it was kept
+  /// Empty where the run was made before it was kept; nothing for an agent whose loss is no finite number.
+  std::vector<std::optional<double>> agent_loss = {};
   /// Of the server's step, mean over the agent's rounds (RunResult::Download); empty as agent_loss is, and
   /// nothing for an agent that never took part.
   std::vector<std::optional<double>> download_energy = {}, download_entries = {};

@@ -118,7 +118,7 @@ RunMethod read_method(const RunData& run, const std::string& name, const JsonPla
   figures("split", method.split);
   figures("bytes", method.bytes);
   if (const auto loss = place.find("agent_loss"))
-    method.agent_loss = one_each(run, *loss, &JsonPlace::number);
+    method.agent_loss = one_each(run, *loss, &JsonPlace::number_or_null);
   if (const auto download = place.find("download")) {
     method.download_energy = one_each(run, (*download)["energy"], &JsonPlace::number_or_null);
     method.download_entries = one_each(run, (*download)["entries"], &JsonPlace::number_or_null);

@@ -110,6 +110,8 @@ TEST_CASE("fairness by loss: minus the final losses against standalone accuracie
   // Deviations of (.5, .6, .8) and of (-.7, -.9, -.8): (-4, -1, 5) / 30 and (1, -1, 0) / 10.
   run.summary["methods"]["cgsv"]["agent_loss"] = {0.7, 0.9, 0.8};
   CHECK(measured("mixed").value() == doctest::Approx(-3 / std::sqrt(42.0 * 2)));
+  run.summary["methods"]["cgsv"]["agent_loss"] = {nullptr, 0.9, 0.8};  // what an infinite loss is written as
+  CHECK(measured("infinite").value() == doctest::Approx(1));
 }
 
 TEST_CASE("downloads: the agent with the least, those that never took part left out") {
