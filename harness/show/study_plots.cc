@@ -20,11 +20,18 @@ constexpr std::size_t longest_name = 64, width = 900;
 constexpr std::array<int, 7> colours{6, 7, 4, 8, 2, 3, 1};
 constexpr std::array<int, 8> markers{7, 5, 9, 13, 11, 6, 4, 8};
 
+// The name of a tick is a format to gnuplot, in which %% is drawn as %.
+std::string as_format(const std::string& text) {
+  std::string result;
+  for (const char byte : text) result.append(byte == '%' ? 2 : 1, byte);
+  return result;
+}
+
 // "'a' 0, 'b' 1": names as ticks of an axis.
 std::string ticks(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < names.size(); ++i)
-    text += (i > 0 ? ", " : "") + gnuplot_text(shortened(plain(names[i]), longest_name)) + " " +
+    text += (i > 0 ? ", " : "") + gnuplot_text(as_format(shortened(plain(names[i]), longest_name))) + " " +
             std::to_string(i);
   return text;
 }

@@ -182,13 +182,16 @@ TEST_CASE("one run, and runs with little in them") {
 }
 
 TEST_CASE("hostile names are text in every file") {
-  const std::string hostile = "a<b'&\"|`*[x](y) $END";
+  const std::string hostile = "a<b'&\"|`*[x](y) $END 5%q%g";
   const Run run = made_up({.agents = 3, .rounds = 1, .scores = 1, .score_names = {hostile}});
   const Files files = files_of({with_attack(run, 3)});
   check_tables(files.markdown);
-  CHECK(contains(files.markdown, "| a\\<b'\\&\"\\|\\`\\*\\[x\\](y) \\$END |"));
+  CHECK(contains(files.markdown, "| a\\<b'\\&\"\\|\\`\\*\\[x\\](y) \\$END 5%q%g |"));
   CHECK(files.json["summary"].contains(hostile));
-  CHECK(contains(files.pearson, "a&lt;b'&amp;"));
+  for (const std::string& svg : {files.pearson, files.attacks}) {
+    CHECK(contains(svg, "a&lt;b'&amp;"));
+    CHECK(contains(svg, "5%q%g"));
+  }
   CHECK_FALSE(contains(files.attacks, "a<b"));
 }
 
