@@ -80,14 +80,16 @@ std::optional<Interval> over_seeds(std::span<const RunData> runs, const Group& g
   return interval;
 }
 
+std::string fewer(std::size_t count, std::size_t expected) {
+  return count < expected ? " (n = " + std::to_string(count) + ")" : "";
+}
+
 std::string written(const std::optional<Interval>& interval, int digits, const std::string& unit,
                     const std::string& plus_minus, std::size_t expected) {
   if (!interval) return "-";
   std::string text = fixed(interval->mean, digits);
   if (interval->half_width) text += " " + plus_minus + " " + fixed(*interval->half_width, digits);
-  text += unit;
-  if (interval->count < expected) text += " (n = " + std::to_string(interval->count) + ")";
-  return text;
+  return text + unit + fewer(interval->count, expected);
 }
 
 std::string interval_definition(const std::string& plus_minus) {

@@ -40,8 +40,10 @@ std::vector<Group> groups_of_same_setting(std::span<const RunData> runs);
 std::optional<Interval> over_seeds(std::span<const RunData> runs, const Group& group,
                                    const std::function<std::optional<double>(const RunData&)>& number);
 
-/// "0.929 +/- 0.004", with the sign that is given between the two; `n = ...` follows where fewer than the
-/// `expected` runs have the number.
+/// " (n = 3)" where a number is over fewer than the expected runs, else nothing.
+std::string fewer(std::size_t count, std::size_t expected);
+
+/// "0.929 +/- 0.004", with the sign that is given between the two and fewer() behind them.
 std::string written(const std::optional<Interval>& interval, int digits, const std::string& unit,
                     const std::string& plus_minus, std::size_t expected);
 

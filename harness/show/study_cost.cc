@@ -25,12 +25,6 @@ bool trains_for_attacks(const RunData& run) {
   return !run.settings.attack.kinds.empty() && !run.settings.attack.agents.empty();
 }
 
-std::string cell(const RunCosts& found, int digits, const std::string& unit, std::size_t runs) {
-  const std::size_t count = defined(found.values).size();
-  return written(found.median, digits, unit) +
-         (found.median && count < runs ? " (n = " + std::to_string(count) + ")" : "");
-}
-
 OrderedJson json_of(const RunCosts& found) {
   return {{"median", rounded(found.median)}, {"values", rounded(found.values)}};
 }
@@ -54,7 +48,7 @@ void add_figures(const Study& study, const std::vector<std::string>& methods, co
         if (!figure) return std::nullopt;
         return *figure * scale / static_cast<double>(of->rounds.size());
       });
-      row.push_back(cell(found, digits, "", study.runs.size()));
+      row.push_back(written(found, digits, ""));
       section.json[key][method][name] = json_of(found);
     }
     table.add(row);
@@ -63,6 +57,11 @@ void add_figures(const Study& study, const std::vector<std::string>& methods, co
 }
 
 }  // namespace
+
+std::string written(const RunCosts& found, int digits, std::string_view unit) {
+  if (!found.median) return "-";
+  return written(found.median, digits, unit) + fewer(defined(found.values).size(), found.values.size());
+}
 
 StudyCosts study_costs(const Study& study) {
   StudyCosts found{.scores = study_scores(study),
@@ -108,8 +107,8 @@ StudySection cost_section(const Study& study, const StudyCosts& found) {
   if (timed) {
     MarkdownTable table({"score", "ms a round", "of training"});
     for (std::size_t s = 0; s < found.scores.size(); ++s) {
-      table.add({found.scores[s], cell(found.milliseconds[s], 2, "", runs),
-                 cell(found.of_training[s], 3, " %", runs)});
+      table.add(
+          {found.scores[s], written(found.milliseconds[s], 2, ""), written(found.of_training[s], 3, " %")});
       section.json["scores"][found.scores[s]] = {{"milliseconds_a_round", json_of(found.milliseconds[s])},
                                                  {"percent_of_training", json_of(found.of_training[s])}};
     }
@@ -125,7 +124,7 @@ StudySection cost_section(const Study& study, const StudyCosts& found) {
   }
   MarkdownTable table({"method", "valuation"});
   for (std::size_t m = 0; m < found.methods.size(); ++m) {
-    table.add({found.methods[m], cell(found.valuation[m], 2, " %", runs)});
+    table.add({found.methods[m], written(found.valuation[m], 2, " %")});
     section.json["methods"][found.methods[m]] = {{"valuation_percent", json_of(found.valuation[m])}};
   }
   section.markdown +=

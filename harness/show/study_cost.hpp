@@ -11,6 +11,9 @@ struct RunCosts {
   std::optional<double> median;
 };
 
+/// "10.000 % (n = 3)", the latter where not all runs have it; "-" where none has.
+std::string written(const RunCosts& found, int digits, std::string_view unit);
+
 struct StudyCosts {
   std::vector<std::string> scores, methods;
   std::vector<RunCosts> milliseconds;  ///< of each score in a round

@@ -27,23 +27,27 @@ std::size_t honest_trainings(const Study& study) {
   return defined(of_trainings(study, [](const RunData&) { return 1.0; })).size();
 }
 
-std::string note(const Study& study, std::size_t trainings, bool truth, bool attacks) {
+std::string note(const Study& study, std::size_t trainings, std::size_t truths, bool attacks) {
   std::string text =
       "Fairness: Pearson with standalone accuracy in the rounds of " + reading_methods(study) +
       ", mean \u00B1 half-width of Student's 95 % interval over n = " +
       counted(trainings, "honest training") +
-      " (fewer where (n = ...) says so), the runs of all settings taken together. * best, or tied for best: "
+      ", the runs of all settings taken together. * best, or tied for best: "
       "no other score is ahead of it, the 95 % interval of the difference, training by training, above 0.";
   if (trainings < study.runs.size())
     text += " Of " + counted(study.runs.size(), "run") + ", " +
             std::to_string(study.runs.size() - trainings) +
             " repeat the training of another or have attackers inside: they are not counted again.";
-  if (truth) text += " Truth: Spearman with the Shapley value by accuracy of retrained coalitions.";
+  if (truths > 0)
+    text += " Truth: Spearman with the Shapley value by accuracy of retrained coalitions, mean over n = " +
+            counted(truths, "run") + ".";
   if (attacks)
     text +=
         " Worst attack: the largest mean of the attacker's share relative to its honest twin's. Attacks "
         "that pay: kinds in which that mean is above 1, of the kinds that have one.";
-  return text + " Cost: median share of the agents' training time. A dash: there is no such number.";
+  return text +
+         " Cost: median share of the agents' training time over n = " + counted(study.runs.size(), "run") +
+         ". Where fewer have a number, (n = ...) says how many; a dash: none has one.";
 }
 
 }  // namespace
@@ -92,9 +96,11 @@ StudySection summary_section(const Study& study, const TruthComparison& truth, c
     if (const auto& ahead = fair[s].ahead)
       json["ahead"] = {{"score", scores[ahead->score]}, {"by", json_of(ahead->difference)}};
     if (has_truth) {
-      const std::optional<double> spearman = truth.by_accuracy[s].spearman.mean;
-      row.push_back(written(spearman, 3));
-      json["truth_spearman"] = rounded(spearman);
+      const Resampled& spearman = truth.by_accuracy[s].spearman;
+      row.push_back(spearman.mean
+                        ? fixed(*spearman.mean, 3) + fewer(defined(spearman.values).size(), truth.runs.size())
+                        : "-");
+      json["truth_spearman"] = rounded(spearman.mean);
     }
     if (has_attacks) {
       const std::vector<AttackEffects>& effects = attacks.effects[s];
@@ -108,12 +114,12 @@ StudySection summary_section(const Study& study, const TruthComparison& truth, c
                                    : OrderedJson(nullptr);
       json["attacks_that_pay"] = {{"count", paying_kinds(effects)}, {"of", kinds_with_ratio(effects)}};
     }
-    row.push_back(written(costs.of_training[s].median, 3, " %"));
+    row.push_back(written(costs.of_training[s], 3, " %"));
     json["percent_of_training"] = rounded(costs.of_training[s].median);
     table.add(row);
   }
   section.markdown =
-      markdown_part("## Summary", table.text(), note(study, trainings, has_truth, has_attacks));
+      markdown_part("## Summary", table.text(), note(study, trainings, truth.runs.size(), has_attacks));
   return section;
 }
 

@@ -48,8 +48,7 @@ std::string written(const Resampled& number, std::size_t runs) {
   if (!number.mean) return "-";
   std::string text = fixed(*number.mean, 3);
   if (number.low) text += " (" + fixed(*number.low, 3) + " to " + fixed(*number.high, 3) + ")";
-  const std::size_t count = defined(number.values).size();
-  return count < runs ? text + " (n = " + std::to_string(count) + ")" : text;
+  return text + fewer(defined(number.values).size(), runs);
 }
 
 OrderedJson json_of(const Resampled& number) {

@@ -272,6 +272,17 @@ TEST_CASE("the summary shows truth and attacks where there are any") {
   CHECK(has_row(section, "| s | 1.000 \\* | 0.800 | 2.50 (copy) | 1 of 2 | 10.000 % |"));
 }
 
+TEST_CASE("the summary says of how many runs a number is where not all have it") {
+  std::vector<Run> runs{run_with(1, {{"s", ascending}}), run_with(2, {{"s", {1, 1, 1, 1}}})};
+  for (Run& run : runs) add_truth(run, {1, 2, 3, 4}, {1, 2, 3, 4});
+  runs[0].summary["methods"]["fedavg"]["scores"]["s"]["seconds"] = 0.24;
+  const Study study = study_of_runs(runs);
+  const StudySection section =
+      summary_section(study, against_truth(study), attack_results(study), study_costs(study));
+  CAPTURE(section.markdown);
+  CHECK(has_row(section, "| s | 1.000 (n = 1) \\* | 1.000 (n = 1) | 10.000 % (n = 1) |"));
+}
+
 TEST_CASE("runs that repeat a training with something else to look at are one draw") {
   std::vector<Run> runs{run_with(1, {{"s", ascending}}), run_with(1, {{"s", ascending}, {"t", descending}}),
                         run_with(2, {{"s", descending}})};
