@@ -57,6 +57,14 @@ TEST_CASE("plain progress has a line for every round; a terminal redraws one lin
   CHECK(narrow.str().substr(0, 23) == "\r[..................\x1b[K");
 }
 
+TEST_CASE("a duration in words, however long a file says that it was") {
+  CHECK(duration(59.4) == "59 s");
+  CHECK(duration(200) == "3 min 20 s");
+  CHECK(duration(7500) == "2 h 5 min");
+  CHECK(duration(1e300) == duration(1e200));
+  CHECK(duration(1e300).ends_with(" min"));
+}
+
 TEST_CASE("balanced accuracy is called by its name") {
   RoundRecord record{.round = 1, .server_accuracy = 0.5};
   std::ostringstream lines;
