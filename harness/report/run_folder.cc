@@ -28,6 +28,11 @@ std::string exact(double value) {
   return {text.data(), end};
 }
 
+/// A name or a path need not be UTF-8; what is not becomes U+FFFD, so that a finished run can be written.
+std::string text_of(const Json& value, int indent = -1) {
+  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 Json optional(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 /// The value of each agent; null for one that never took part.
@@ -221,19 +226,18 @@ void RunFolder::round(const std::string& method, const RoundRecord& record) {
   Json refused = Json::array();
   for (const RoundRecord::Refused& one : record.refused)
     refused.push_back({{"agent", one.id.text()}, {"reason", one.reason}});
-  metrics_->write(Json{{"method", method},
-                       {"round", record.round},
-                       {"learning_rate", record.learning_rate},
-                       {"server_accuracy", optional(record.server_accuracy)},
-                       {"participants", names(record.participants)},
-                       {"stragglers", names(record.stragglers)},
-                       {"refused", refused},
-                       {"seconds", record.seconds},
-                       {"training_seconds", record.training_seconds},
-                       {"valuation_seconds", record.valuation_seconds},
-                       {"figures", figures(record.figures)}}
-                      .dump() +
-                  "\n");
+  const Json line{{"method", method},
+                  {"round", record.round},
+                  {"learning_rate", record.learning_rate},
+                  {"server_accuracy", optional(record.server_accuracy)},
+                  {"participants", names(record.participants)},
+                  {"stragglers", names(record.stragglers)},
+                  {"refused", refused},
+                  {"seconds", record.seconds},
+                  {"training_seconds", record.training_seconds},
+                  {"valuation_seconds", record.valuation_seconds},
+                  {"figures", figures(record.figures)}};
+  metrics_->write(text_of(line) + "\n");
   std::string lines;
   for (const auto& reader : record.readers)
     for (const auto& [id, score] : reader.scores)
@@ -286,7 +290,7 @@ std::optional<LastCheckpoint> RunFolder::checkpoint() const {
 
 std::filesystem::path RunFolder::finish(const Results& results) {
   sync();
-  replace_file(partial_ / "summary.json", {summary(results).dump(2), "\n"});
+  replace_file(partial_ / "summary.json", {text_of(summary(results), 2), "\n"});
   kept_ = true;  // what was computed stays where it is, whatever happens now
   return publish();
 }

@@ -10,8 +10,13 @@ namespace {
 
 constexpr std::size_t line_width = 110;
 
+// The name of a folder need not be UTF-8; what is not becomes U+FFFD.
+std::string text_of(const OrderedJson& value) {
+  return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
 void lay_out(std::string& text, const OrderedJson& value, std::size_t depth) {
-  std::string whole = value.dump();
+  std::string whole = text_of(value);
   const bool list = value.is_array() && std::none_of(value.begin(), value.end(),
                                                      [](const auto& each) { return each.is_structured(); });
   if (!value.is_structured() || list || 2 * depth + whole.size() <= line_width) {
@@ -22,7 +27,7 @@ void lay_out(std::string& text, const OrderedJson& value, std::size_t depth) {
   bool first = true;
   for (const auto& [key, member] : value.items()) {
     text += (first ? "\n" : ",\n") + std::string(2 * depth + 2, ' ');
-    if (value.is_object()) text += OrderedJson(key).dump() + ": ";
+    if (value.is_object()) text += text_of(key) + ": ";
     lay_out(text, member, depth + 1);
     first = false;
   }

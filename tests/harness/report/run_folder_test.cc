@@ -81,6 +81,17 @@ TEST_CASE("the summary says that accuracy is balanced, and nothing where it is p
   }
 }
 
+TEST_CASE("names that are no UTF-8 are written with U+FFFD in place of what is not") {
+  const Folder folder;
+  Results results = results_of("a");
+  results.data = "MNIST, from /home/andr\xe9/data";
+  RunFolder run(folder.path(), results.settings);
+  run.round("cgsv", {.figures = {{"\xff", 1}}});
+  const std::filesystem::path made = run.finish(results);
+  CHECK(Json::parse(text_of(made / "summary.json"))["data"] == "MNIST, from /home/andr\uFFFD/data");
+  CHECK(Json::parse(text_of(made / "metrics.jsonl"))["figures"].contains("\uFFFD"));
+}
+
 TEST_CASE("without a checkpoint nothing is left; with one the folder stays, to be opened again") {
   const Folder folder;
   { RunFolder run(folder.path(), settings_of("a")); }

@@ -107,6 +107,7 @@ TEST_CASE("JSON: what fits on a line stands on one, keys keep their order, nothi
   CHECK(text.ends_with("\n  ]\n}\n"));
   CHECK(OrderedJson::parse(text) == json);
   CHECK(laid_out(OrderedJson::object()) == "{}\n");
+  CHECK(laid_out({{"a\xe9", "b\xff"}}) == "{\"a\uFFFD\":\"b\uFFFD\"}\n");  // no UTF-8
 }
 
 }  // namespace
