@@ -86,7 +86,7 @@ std::size_t total_bytes(const std::filesystem::path& path, const std::vector<std
 
 // The shape and the bytes of the values, each of `width` bytes, of an idx file of the given type.
 Idx<std::uint8_t> read_raw(const std::filesystem::path& path, std::uint32_t type, std::size_t width,
-                           std::size_t expected_rank) {
+                           std::size_t expected_rank, const CheckShape& check) {
   if (expected_rank == 0 || expected_rank > 255)
     fail(path.string(), ": an idx file has rank 1 to 255, not ", expected_rank);
   const File file = open(path);
@@ -97,6 +97,7 @@ Idx<std::uint8_t> read_raw(const std::filesystem::path& path, std::uint32_t type
 
   Idx<std::uint8_t> raw;
   for (std::size_t i = 0; i < expected_rank; ++i) raw.shape.push_back(read_word(file.get(), path));
+  if (check) check(raw.shape);
   const std::size_t bytes = total_bytes(path, raw.shape, width);
 
   while (raw.values.size() < bytes) {
@@ -119,13 +120,15 @@ Idx<std::uint8_t> read_raw(const std::filesystem::path& path, std::uint32_t type
 }  // namespace
 
 template <>
-Idx<std::uint8_t> read_idx(const std::filesystem::path& path, std::size_t expected_rank) {
-  return read_raw(path, 0x08, 1, expected_rank);
+Idx<std::uint8_t> read_idx(const std::filesystem::path& path, std::size_t expected_rank,
+                           const CheckShape& check) {
+  return read_raw(path, 0x08, 1, expected_rank, check);
 }
 
 template <>
-Idx<std::int32_t> read_idx(const std::filesystem::path& path, std::size_t expected_rank) {
-  Idx<std::uint8_t> raw = read_raw(path, 0x0c, 4, expected_rank);
+Idx<std::int32_t> read_idx(const std::filesystem::path& path, std::size_t expected_rank,
+                           const CheckShape& check) {
+  Idx<std::uint8_t> raw = read_raw(path, 0x0c, 4, expected_rank, check);
   Idx<std::int32_t> idx{.shape = std::move(raw.shape), .values = {}};
   for (std::size_t at = 0; at < raw.values.size(); at += 4)
     idx.values.push_back(

@@ -30,15 +30,21 @@ Examples load_part(const std::string& set, const fs::path& where, const std::str
                    std::size_t expected) {
   const fs::path images_path = require_plain_or_gzip(set, where, part + "-images-idx3-ubyte");
   const fs::path labels_path = require_plain_or_gzip(set, where, part + "-labels-idx1-ubyte");
-  Idx images = read_idx(images_path, 3);
-  Idx labels = read_idx(labels_path, 1);
-  if (images.shape[1] != side || images.shape[2] != side)
-    fail(images_path.string(), ": images of ", images.shape[1], " x ", images.shape[2], ", expected 28 x 28");
-  if (images.shape[0] != labels.shape[0])
-    fail(images_path.string(), ": ", images.shape[0], " images, but ", labels_path.string(), " has ",
-         labels.shape[0], " labels");
-  if (images.shape[0] != expected)
-    fail(images_path.string(), ": ", images.shape[0], " images, expected ", expected);
+  const auto other_count = [&](std::size_t count) {
+    fail(images_path.string(), ": ", count, " images, expected ", expected);
+  };
+  Idx images = read_idx(images_path, 3, [&](const auto& found) {
+    if (found[1] != side || found[2] != side)
+      fail(images_path.string(), ": images of ", found[1], " x ", found[2], ", expected 28 x 28");
+    if (found[0] > expected) other_count(found[0]);
+  });
+  const std::size_t count = images.shape[0];
+  Idx labels = read_idx(labels_path, 1, [&](const auto& found) {
+    if (found[0] != count)
+      fail(images_path.string(), ": ", count, " images, but ", labels_path.string(), " has ", found[0],
+           " labels");
+  });
+  if (count != expected) other_count(count);
   const auto bad =
       std::find_if(labels.values.begin(), labels.values.end(), [](auto l) { return l >= classes; });
   if (bad != labels.values.end())

@@ -88,6 +88,14 @@ TEST_CASE("mnist: wrong sizes, counts and labels are named") {
   CHECK(contains(message(folder.path()), "labels-idx1-ubyte has 4 labels"));
   write_train(folder.path(), 3, 3, 28);
   CHECK(contains(message(folder.path()), "images-idx3-ubyte.gz: 3 images, expected 60000"));
+  // What is too large is refused by its header, before the values that are not there.
+  write(folder / "train-images-idx3-ubyte", idx_bytes({13000000, 28, 28}, {}));
+  CHECK(contains(message(folder.path()), "images-idx3-ubyte: 13000000 images, expected 60000"));
+  write(folder / "train-images-idx3-ubyte", idx_bytes({3, 60000, 60000}, {}));
+  CHECK(contains(message(folder.path()), "images-idx3-ubyte: images of 60000 x 60000, expected 28 x 28"));
+  std::filesystem::remove(folder / "train-images-idx3-ubyte");
+  write(folder / "train-labels-idx1-ubyte", idx_bytes({4000000000}, {}));
+  CHECK(contains(message(folder.path()), "labels-idx1-ubyte has 4000000000 labels"));
   write_train(folder.path(), 60000, 60000, 28, 10);
   CHECK(contains(message(folder.path()), "labels-idx1-ubyte: label 59999 is 10, expected 0 to 9"));
   write(folder / "train-labels-idx1-ubyte", idx_bytes({1, 1}, {0}));

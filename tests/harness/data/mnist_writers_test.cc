@@ -96,6 +96,8 @@ TEST_CASE("mnist_writers: tables that do not fit") {
         "test-labels-idx2-int.gz: 9999 rows, expected at least 10000");
   CHECK(complaint(idx_int_bytes({120000, 4}, good), test) ==
         "train-labels-idx2-int.gz: rows of 4 numbers, expected 8");
+  CHECK(complaint(train, idx_int_bytes({60001, 8}, {})) ==
+        "test-labels-idx2-int.gz: 60001 rows, expected at most 60000");
   CHECK(complaint(idx_bytes({60000, 8}, Bytes(480000)), test) ==
         "train-labels-idx2-int.gz: magic number 0x00000802, expected 0x00000c02");
   Table bad = good;
