@@ -28,12 +28,15 @@ std::size_t honest_trainings(const Study& study) {
 }
 
 std::string note(const Study& study, std::size_t trainings, std::size_t truths, bool attacks) {
-  std::string text =
-      "Fairness: Pearson with standalone accuracy in the rounds of " + reading_methods(study) +
-      ", mean \u00B1 half-width of Student's 95 % interval over n = " +
-      counted(trainings, "honest training") +
-      ", the runs of all settings taken together. * best, or tied for best: "
-      "no other score is ahead of it, the 95 % interval of the difference, training by training, above 0.";
+  const std::string ahead = trainings > 1
+                                ? "the 95 % interval of the difference, training by training, above 0."
+                                : "its mean larger; the difference in a single training has no interval.";
+  std::string text = "Fairness: Pearson with standalone accuracy in the rounds of " + reading_methods(study) +
+                     ", mean \u00B1 half-width of Student's 95 % interval over n = " +
+                     counted(trainings, "honest training") +
+                     ", the runs of all settings taken together. * best, or tied for best: "
+                     "no other score is ahead of it, " +
+                     ahead;
   if (trainings < study.runs.size())
     text += " Of " + counted(study.runs.size(), "run") + ", " +
             std::to_string(study.runs.size() - trainings) +
@@ -54,6 +57,7 @@ std::string note(const Study& study, std::size_t trainings, std::size_t truths, 
 
 std::vector<Fairness> fairness(const Study& study, const std::vector<std::string>& scores) {
   std::vector<Fairness> found(scores.size());
+  const bool single = honest_trainings(study) < 2;
   std::vector<std::vector<std::optional<double>>> values;
   for (std::size_t s = 0; s < scores.size(); ++s) {
     values.push_back(of_trainings(
@@ -66,7 +70,8 @@ std::vector<Fairness> fairness(const Study& study, const std::vector<std::string
       for (std::size_t i = 0; i < values[s].size(); ++i)
         if (values[s][i] && values[other][i]) differences.push_back(*values[other][i] - *values[s][i]);
       const std::optional<Interval> difference = student_interval(differences);
-      if (!difference || difference->mean <= difference->half_width.value_or(0)) continue;
+      if (!difference || (!difference->half_width && !single)) continue;
+      if (difference->mean <= difference->half_width.value_or(0)) continue;
       if (!found[s].ahead || difference->mean > found[s].ahead->difference.mean)
         found[s].ahead = {other, *difference};
     }

@@ -3,6 +3,7 @@
 // Fairness is the mean Pearson correlation with standalone accuracy over the honest trainings, with Student's
 // interval. One score is ahead of another when the 95 % Student interval of their differences, over the
 // trainings in which both have a correlation, lies above 0; best, or tied for best, is who has nobody ahead.
+// In a study of one training, where no difference has an interval, the one with the larger mean is ahead.
 // Means alone would hold a score that is undefined in the hard settings, as data size is for equal shares,
 // against others that are judged in all of them.
 #pragma once

@@ -1,6 +1,7 @@
 // What a study's sections find: correlations, attacks, truth, cost and who is best, against numbers by hand.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "harness/show/run_reader.hpp"
@@ -240,6 +241,23 @@ TEST_CASE("the best score, and those that tie with it run by run") {
   CHECK(one[0].best());
   CHECK_FALSE(one[1].best());
   CHECK(one[3].best());
+}
+
+TEST_CASE("two scores with one of several trainings in common: neither is ahead of the other") {
+  std::vector<Run> runs{run_with(1, {{"everywhere", {1, 2, 4, 3}}, {"once", ascending}}),
+                        run_with(2, {{"everywhere", ascending}})};
+  const Study study = study_of_runs(runs);
+  const std::vector<Fairness> found = fairness(study, {"everywhere", "once"});
+  CHECK(found[0].best());
+  CHECK(found[1].best());
+  const auto note = [](const Study& of) {
+    std::string text = summary_section(of, against_truth(of), attack_results(of), study_costs(of)).markdown;
+    std::ranges::replace(text, '\n', ' ');  // where a line ends does not matter
+    return text;
+  };
+  const std::string single = "difference in a single training has no interval";
+  CHECK(note(study).find(single) == std::string::npos);
+  CHECK(note(study_of_runs({runs[0]})).find(single) != std::string::npos);
 }
 
 TEST_CASE("a score without a correlation in the hard trainings is compared in the others only") {
