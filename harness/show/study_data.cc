@@ -1,6 +1,8 @@
 #include "harness/show/study_data.hpp"
 
 #include <algorithm>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include "harness/show/measures.hpp"
@@ -10,6 +12,24 @@
 namespace fedval::harness {
 namespace {
 
+// Puts the tables that only other methods train by at their defaults. A table that is not named here makes
+// several trainings of one, a method that is not named beside its table would make one of several.
+void forget_other_methods(Settings& settings, std::string_view method) {
+  const Settings any;
+  const auto is_one_of = [&](std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, method) != names.end();
+  };
+  if (!method.starts_with("cgsv") && method != "rffl") settings.cgsv = any.cgsv;
+  if (method != "spectral_fed") settings.spectral_fed = any.spectral_fed;
+  if (method != "fedopt") settings.fedopt = any.fedopt;
+  if (method != "qffl") settings.qffl = any.qffl;
+  if (method != "afl") settings.afl = any.afl;
+  if (method != "cffl") settings.cffl = any.cffl;
+  if (method != "cffl") settings.validation = any.validation;
+  if (method != "rffl") settings.rffl = any.rffl;
+  if (!is_one_of({"fedzge", "fedmd", "feddf", "dense", "fedgen"})) settings.black_box = any.black_box;
+}
+
 // The settings that decide which models the reading method trains.
 Settings of_training(Settings settings) {
   const Settings any;
@@ -18,7 +38,9 @@ Settings of_training(Settings settings) {
   settings.checkpoint = any.checkpoint;
   settings.scores = any.scores;
   settings.truth = any.truth;
+  settings.evaluation.every = any.evaluation.every;
   settings.methods.run.resize(1);
+  forget_other_methods(settings, settings.methods.run.front());
   if (settings.attack.role != "inside") settings.attack = any.attack;
   return settings;
 }

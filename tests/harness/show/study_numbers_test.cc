@@ -319,5 +319,33 @@ TEST_CASE("runs that repeat a training with something else to look at are one dr
   CHECK(section.markdown.find("Of 3 runs, 1") != std::string::npos);
 }
 
+TEST_CASE("tables of methods that train other models do not make another training") {
+  const auto trainings = [](const std::string& first, void (*change)(Settings&)) {
+    std::vector<RunData> runs(2);
+    for (RunData& run : runs) run.settings.methods.run = {first, "residual"};
+    change(runs[1].settings);
+    return study_of(std::move(runs)).training[1] + 1;
+  };
+  const std::pair<std::vector<std::string>, void (*)(Settings&)> tables[] = {
+      {{"cgsv", "cgsv_exact", "cgsv_euclidean", "cgsv_authors_code", "rffl"},
+       [](Settings& settings) { settings.cgsv.alpha = 0.5; }},
+      {{"spectral_fed"}, [](Settings& settings) { settings.spectral_fed.momentum = 0.5; }},
+      {{"fedopt"}, [](Settings& settings) { settings.fedopt.tau = 0.5; }},
+      {{"qffl"}, [](Settings& settings) { settings.qffl.q = 0.5; }},
+      {{"afl"}, [](Settings& settings) { settings.afl.learning_rate = 0.5; }},
+      {{"cffl"}, [](Settings& settings) { settings.cffl.memory = 0.5; }},
+      {{"cffl"}, [](Settings& settings) { settings.validation.samples = 5; }},
+      {{"rffl"}, [](Settings& settings) { settings.rffl.threshold = 0.5; }},
+      {{"fedzge", "fedmd", "feddf", "dense", "fedgen"},
+       [](Settings& settings) { settings.black_box.queries = 7; }},
+      {{}, [](Settings& settings) { settings.evaluation.every = 3; }}};
+  for (const auto& [readers, change] : tables) {
+    CHECK(trainings("fedavg", change) == 1);
+    CHECK(trainings("spectral_fuse", change) == 1);
+    for (const std::string& reader : readers) CHECK_MESSAGE(trainings(reader, change) == 2, reader);
+  }
+  CHECK(trainings("fedavg", [](Settings& settings) { settings.evaluation.on = "held_out"; }) == 2);
+}
+
 }  // namespace
 }  // namespace fedval::harness
