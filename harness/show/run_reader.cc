@@ -106,6 +106,8 @@ RunMethod read_method(const RunData& run, const std::string& name, const JsonPla
                    .notes = place["notes"].list(&JsonPlace::text),
                    .rounds = {}};
   for (const auto& [score, entry] : place["scores"].members()) {
+    // A value for each agent, so that the memory of a track is no more than the file has bytes for.
+    one_each(run, entry["last"], &JsonPlace::number_or_null);
     method.scores.push_back(
         {.name = score, .of_agent = std::vector<std::vector<ScorePoint>>(run.agents.size())});
     if (const auto seconds = entry.find("seconds")) method.scores.back().seconds = seconds->number();

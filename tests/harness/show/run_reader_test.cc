@@ -161,6 +161,8 @@ TEST_CASE("a damaged summary is refused by member") {
   refused("/methods/cgsv/download", {{"energy", {1, 1, nullptr}}, {"entries", {1}}},
           "methods.cgsv.download.entries has 1 values for 3 agents");
   refused("/methods/cgsv/credit/values/1", "a", "methods.cgsv.credit.values[1] is \"a\", expected a number");
+  refused("/methods/cgsv/scores/CGSV psi/last", Json::array(),
+          "methods.cgsv.scores.CGSV psi.last has 0 values for 3 agents");
   refused("/methods/other", Json::object(), "methods.other is none of the methods in config.toml");
   refused("/partition/class_counts/1", {1}, "partition.class_counts[1] has 1 classes, the first has 2");
   refused("/partition/class_counts", {{1, 2}}, "partition.class_counts has 1 rows for 3 agents");

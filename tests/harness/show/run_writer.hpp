@@ -100,7 +100,8 @@ inline Run made_up(const Shape& shape) {
       credit.push_back(alone[i] / static_cast<double>(shape.agents) + 0.02 * scatter(i, offset + m + 50));
       final_accuracy.push_back(m == 1 ? 0.9 + 0.05 * alone[i] : accuracy(shape.rounds));
     }
-    for (std::size_t s = 0; s < shape.scores; ++s) scores[shape.score_names[s]] = {{"last", Json::array()}};
+    for (std::size_t s = 0; s < shape.scores; ++s)
+      scores[shape.score_names[s]] = {{"last", std::vector<Json>(shape.agents)}};
     for (std::size_t t = 1; t <= shape.rounds; ++t) {
       Json line{{"method", name},
                 {"round", t},
