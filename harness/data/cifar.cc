@@ -34,12 +34,20 @@ constexpr std::array train_batches{
     Batch{"data_batch_5.bin", 0xbe9960b4, 28}};
 constexpr Batch test_batch{"test_batch.bin", 0xefe7901b, 25};
 
+std::vector<std::string> cifar10_files() {
+  std::vector<std::string> files{test_batch.file};
+  for (const Batch& batch : train_batches) files.emplace_back(batch.file);
+  return files;
+}
+
+std::vector<std::string> cifar100_files() { return {"train.bin", "test.bin"}; }
+
 fs::path cifar10_place(const fs::path& folder) {
-  return first_there({folder / "cifar-10", folder / "cifar-10-batches-bin"});
+  return first_with({folder / "cifar-10", folder / "cifar-10-batches-bin"}, cifar10_files());
 }
 
 fs::path cifar100_place(const fs::path& folder) {
-  return first_there({folder / "cifar-100", folder / "cifar-100-binary"});
+  return first_with({folder / "cifar-100", folder / "cifar-100-binary"}, cifar100_files());
 }
 
 void check_label(const fs::path& path, std::size_t record, const char* what, std::uint8_t label,
@@ -92,16 +100,8 @@ Examples load_cifar100_part(const fs::path& path, std::size_t official, Cifar100
 
 }  // namespace
 
-bool cifar10_present(const fs::path& folder) {
-  const fs::path where = cifar10_place(folder);
-  for (const Batch& batch : train_batches)
-    if (any_there(where, {batch.file})) return true;
-  return any_there(where, {test_batch.file});
-}
-
-bool cifar100_present(const fs::path& folder) {
-  return any_there(cifar100_place(folder), {"train.bin", "test.bin"});
-}
+bool cifar10_present(const fs::path& folder) { return any_there(cifar10_place(folder), cifar10_files()); }
+bool cifar100_present(const fs::path& folder) { return any_there(cifar100_place(folder), cifar100_files()); }
 
 Dataset load_cifar10(const fs::path& folder) {
   const fs::path where = cifar10_place(folder);

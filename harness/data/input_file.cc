@@ -16,13 +16,14 @@ bool is_there(const fs::path& path) {
   return fs::status(path, ignored).type() != fs::file_type::not_found;
 }
 
-fs::path first_there(const std::vector<fs::path>& folders) {
-  const auto found = std::find_if(folders.begin(), folders.end(), is_there);
-  return found == folders.end() ? folders.front() : *found;
-}
-
 bool any_there(const fs::path& folder, const std::vector<std::string>& names) {
   return std::any_of(names.begin(), names.end(), [&](const auto& name) { return is_there(folder / name); });
+}
+
+fs::path first_with(const std::vector<fs::path>& folders, const std::vector<std::string>& names) {
+  const auto found = std::find_if(folders.begin(), folders.end(),
+                                  [&](const fs::path& folder) { return any_there(folder, names); });
+  return found == folders.end() ? folders.front() : *found;
 }
 
 std::optional<fs::path> find_plain_or_gzip(const fs::path& where, const std::string& name) {

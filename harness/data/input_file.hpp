@@ -13,11 +13,12 @@ namespace fedval::harness {
 /// cannot be read.
 bool is_there(const std::filesystem::path& path);
 
-/// Where a set lies: the first of its possible folders that is there, else the first.
-std::filesystem::path first_there(const std::vector<std::filesystem::path>& folders);
-
 /// True when any of the files is in the folder.
 bool any_there(const std::filesystem::path& folder, const std::vector<std::string>& names);
+
+/// Where a set lies: the first of its possible folders that has any of the files, else the first.
+std::filesystem::path first_with(const std::vector<std::filesystem::path>& folders,
+                                 const std::vector<std::string>& names);
 
 /// `where`/name or `where`/name.gz, whichever is there; nothing when neither is.
 std::optional<std::filesystem::path> find_plain_or_gzip(const std::filesystem::path& where,

@@ -28,7 +28,9 @@ constexpr std::size_t twentieth = 20;
 
 constexpr std::array<const char*, 2> names = {"rt-polarity.neg", "rt-polarity.pos"};  // by label
 
-fs::path place(const fs::path& folder) { return first_there({folder / "mr", folder / "rt-polaritydata"}); }
+fs::path place(const fs::path& folder) {
+  return first_with({folder / "mr", folder / "rt-polaritydata"}, {names[0], names[1]});
+}
 
 // The file's text as UTF-8; `note` tells when it was not.
 std::string read_as_utf8(const fs::path& path, std::string& note) {

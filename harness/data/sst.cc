@@ -22,7 +22,9 @@ namespace fs = std::filesystem;
 
 constexpr std::uint8_t neutral = 2;
 
-fs::path place(const fs::path& folder) { return first_there({folder / "sst", folder / "trees"}); }
+std::vector<std::string> files() { return {"train.txt", "dev.txt", "test.txt"}; }
+
+fs::path place(const fs::path& folder) { return first_with({folder / "sst", folder / "trees"}, files()); }
 
 struct Tree {
   Sentence words = {};
@@ -121,9 +123,7 @@ LabelledSentences read_part(const fs::path& path, bool binary) {
 
 }  // namespace
 
-bool sst_present(const fs::path& folder) {
-  return any_there(place(folder), {"train.txt", "dev.txt", "test.txt"});
-}
+bool sst_present(const fs::path& folder) { return any_there(place(folder), files()); }
 
 Dataset load_sst(const fs::path& folder, bool binary) {
   const fs::path where = place(folder);

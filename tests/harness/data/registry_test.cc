@@ -96,6 +96,22 @@ TEST_CASE("registry: each name leads to the files of its set") {
   check("sst_binary", "sst/train.txt");
 }
 
+TEST_CASE("registry: an empty folder of a set does not hide the one beside it that has files") {
+  const auto check = [](const std::string& set, const std::string& empty, const std::string& file) {
+    CAPTURE(set);
+    const Folder folder;
+    std::filesystem::create_directories(folder / empty);
+    std::filesystem::create_directories((folder / file).parent_path());
+    write(folder / file, {});
+    CHECK(contains(message(set, folder.path()), (folder / file).parent_path().string()));
+    CHECK_FALSE(contains(message(set, folder.path()), "data: "));
+  };
+  check("cifar10", "cifar-10", "cifar-10-batches-bin/test_batch.bin");
+  check("cifar100", "cifar-100", "cifar-100-binary/test.bin");
+  check("mr", "mr", "rt-polaritydata/rt-polarity.pos");
+  check("sst", "sst", "trees/dev.txt");
+}
+
 TEST_CASE("registry: a set in the file gives a data set of its name") {
   const Folder folder;
   std::filesystem::create_directory(folder / "cifar-100");

@@ -60,17 +60,18 @@ TEST_CASE("text file: places count lines and bytes from 1") {
   CHECK(byte_name('\x0A') == "0x0a");
 }
 
-TEST_CASE("text file: the first folder that is there, and any of the files") {
+TEST_CASE("text file: the first folder that has any of the files") {
   const Folder folder;
   const std::vector<std::filesystem::path> both = {folder / "a", folder / "b"};
-  CHECK(first_there(both) == folder / "a");
-  std::filesystem::create_directory(folder / "b");
-  CHECK(first_there(both) == folder / "b");
-  std::filesystem::create_directory(folder / "a");
-  CHECK(first_there(both) == folder / "a");
-  CHECK_FALSE(any_there(folder / "a", {"x", "y"}));
-  write(folder / "a" / "y", {});
-  CHECK(any_there(folder / "a", {"x", "y"}));
+  const std::vector<std::string> files = {"x", "y"};
+  for (const char* name : {"a", "b"}) std::filesystem::create_directory(folder / name);
+  CHECK(first_with(both, files) == folder / "a");
+  CHECK_FALSE(any_there(folder / "b", files));
+  write(folder / "b" / "y", {});
+  CHECK(any_there(folder / "b", files));
+  CHECK(first_with(both, files) == folder / "b");
+  write(folder / "a" / "x", {});
+  CHECK(first_with(both, files) == folder / "a");
 }
 
 }  // namespace
