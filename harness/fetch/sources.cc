@@ -132,9 +132,9 @@ constexpr const char* femnist_by_hand =
     "and data/test there";
 
 constexpr const char* fedisic_by_hand =
-    "fedisic2019: its licences must be accepted by hand; FLamby (https://github.com/owkin/FLamby) makes it:\n"
-    "in its folder flamby/datasets/fed_isic2019/dataset_creation_scripts run python download_isic.py "
-    "--output-folder FOLDER, then python resize_images.py";
+    "fedisic2019: its licences must be accepted by hand, and the images that FLamby "
+    "(https://github.com/owkin/FLamby) downloads\nbe written into this project's own file, "
+    "fedisic2019/fedisic_64x64.bin: docs/data/fedisic2019.md says its form";
 
 }  // namespace
 
