@@ -75,8 +75,10 @@ struct Options {
 };
 
 void add_data_option(CLI::App& command, Options& options) {
-  command.add_option("--data", options.data,
-                     "Folder with the data sets (default: $FEDVAL_DATA, else ~/.cache/fedval/data)");
+  command.add_option(
+      "--data", options.data,
+      "Folder with the data sets (default: $FEDVAL_DATA, else $XDG_CACHE_HOME/fedval/data, else "
+      "~/.cache/fedval/data)");
 }
 
 void add_run_options(CLI::App& command, Options& options) {
