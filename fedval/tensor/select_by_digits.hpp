@@ -122,12 +122,14 @@ template <class S>
 void count_digits(const Entries<S>& entries, std::vector<DigitCounts<S>>& intervals) {
   const auto team = static_cast<std::size_t>(threads_for(entries.size()));
   std::vector<std::vector<DigitCounts<S>>> threads(team, intervals);
-  for_each_slice(entries.size(), [&](std::size_t begin, std::size_t end) {
+  const Slices slices(entries.size());
+  for_each_index(slices.count(), entries.size(), [&](std::size_t s) {
     std::vector<DigitCounts<S>>& mine = threads[thread_index()];
-    entries.for_each_block(begin, end, [&](const S* block, std::size_t count, std::size_t) {
-      for (DigitCounts<S>& counts : mine)
-        counts.add(count, [block](std::size_t i) { return key_of(block[i]); });
-    });
+    entries.for_each_block(slices.begin(s), slices.end(s),
+                           [&](const S* block, std::size_t count, std::size_t) {
+                             for (DigitCounts<S>& counts : mine)
+                               counts.add(count, [block](std::size_t i) { return key_of(block[i]); });
+                           });
   });
   for (const std::vector<DigitCounts<S>>& thread : threads)
     for (std::size_t i = 0; i < intervals.size(); ++i) intervals[i].add(thread[i]);

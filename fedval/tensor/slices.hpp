@@ -47,7 +47,8 @@ inline int threads_for(std::size_t work) {
 #endif
 }
 
-/// Index of the calling thread in its team.
+/// Index of the calling thread in its team: below threads_for(work) inside for_each_index and reduce_slices,
+/// which always have a team of their own, but not inside for_each_slice, whose team of one is the caller's.
 inline std::size_t thread_index() {
 #ifdef _OPENMP
   return static_cast<std::size_t>(omp_get_thread_num());

@@ -1,6 +1,7 @@
 // How thresholds are found: by sample, by digits, and when the one misleads.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <functional>
 #include <string>
 #include <utility>
@@ -204,4 +205,17 @@ TEST_CASE("the number of threads does not matter") {
     CHECK(one == with_threads(2));
     CHECK(one == with_threads(3));
   }
+}
+
+TEST_CASE("every thread of a caller's own team finds what it finds alone") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 2);
+  std::vector<float> values(8192);
+  for (float& value : values) value = static_cast<float>(stream.normal());
+  const Values exact(values.begin(), values.end());
+  const std::vector<std::size_t> ks = draw_ks(stream, values.size());
+  std::array<std::size_t, 4> wrong{};
+  FEDVAL_OMP(omp parallel for num_threads(4) schedule(static, 1))
+  for (std::size_t t = 0; t < wrong.size(); ++t) wrong[t] = wrong_thresholds(values, exact, ks);
+  CHECK(wrong == std::array<std::size_t, 4>{});
 }
