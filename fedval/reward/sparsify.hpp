@@ -95,11 +95,19 @@ void for_each_kept(const fedval::detail::Entries<S>& entries, const MaskedPart& 
   if (kept.back() != part.kept()) fail("sparsify: the threshold is another tensor's");
 }
 
+/// Error unless every part lies within the tensor.
+inline void check_parts(const TensorView& tensor, std::span<const MaskedPart> parts) {
+  for (const MaskedPart& part : parts)
+    if (!(part.begin <= part.end && part.end <= tensor.size()))
+      fail("sparsify: entries [", part.begin, ", ", part.end, ") of a tensor of ", tensor.size());
+}
+
 /// Lets the device that both share do it. False where they share none, or one that leaves it to the host.
 inline bool mask_on_device(const TensorView& tensor, std::span<const MaskedPart> parts, bool add,
                            const MutableTensorView& out) {
   if (tensor.size() != out.size())
     fail("sparsify: a tensor of ", tensor.size(), " entries into one of ", out.size());
+  check_parts(tensor, parts);
   const DeviceOperations* device = tensor.device();
   if (device == nullptr || device != out.device() || device->mask == nullptr) return false;
   if (!device->mask(tensor, parts, add, out)) fail("sparsify: the threshold is another tensor's");
@@ -109,9 +117,10 @@ inline bool mask_on_device(const TensorView& tensor, std::span<const MaskedPart>
 }  // namespace detail
 
 /// The entries that stay in each part; the parts are disjoint and ascending, and what is in none is left out.
-/// `out` is overwritten and its memory used again. O(D). Error when a threshold is another tensor's; what
-/// `out` then holds is of no use.
+/// `out` is overwritten and its memory used again. O(D). Error when a part is not within the tensor, before
+/// anything is written, or when a threshold is another tensor's; what `out` then holds is of no use.
 inline void sparsify(const TensorView& tensor, std::span<const MaskedPart> parts, SparseVector& out) {
+  detail::check_parts(tensor, parts);
   std::size_t total = 0;
   for (const MaskedPart& part : parts) total += part.kept();
   out.size = tensor.size();
@@ -140,8 +149,8 @@ inline void sparsify(const TensorView& tensor, std::span<const MaskedPart> parts
 }
 
 /// The same as a tensor: out = tensor with zeros where an entry is left out. `out` may be the tensor itself.
-/// O(D). Error when sizes differ, before anything is written, or when a threshold is another tensor's; what
-/// `out` then holds is of no use.
+/// O(D). Error when sizes differ or a part is not within the tensor, before anything is written, or when a
+/// threshold is another tensor's; what `out` then holds is of no use.
 inline void sparsify(const TensorView& tensor, std::span<const MaskedPart> parts,
                      const MutableTensorView& out) {
   if (detail::mask_on_device(tensor, parts, /*add=*/false, out)) return;
@@ -215,8 +224,8 @@ inline void axpy(double alpha, const SparseVector& sparse, const MutableTensorVi
 }
 
 /// out = out + the entries that stay in each part; those left out keep their bits. `out` may be the tensor
-/// itself. O(D), without the sparse vector. Error when sizes differ, before anything is written, or when a
-/// threshold is another tensor's; what `out` then holds is of no use.
+/// itself. O(D), without the sparse vector. Error when sizes differ or a part is not within the tensor,
+/// before anything is written, or when a threshold is another tensor's; what `out` then holds is of no use.
 inline void add_sparsified(const TensorView& tensor, std::span<const MaskedPart> parts,
                            const MutableTensorView& out) {
   if (detail::mask_on_device(tensor, parts, /*add=*/true, out)) return;

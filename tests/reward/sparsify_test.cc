@@ -239,6 +239,22 @@ TEST_CASE("a threshold of another tensor is refused") {
   }
 }
 
+TEST_CASE("a part that is not within the tensor is refused, and nothing is written") {
+  const Values values{3, -1, 2, 5};
+  const TopK top{3, 1, 1};
+  for (const MaskedPart& part : std::initializer_list<MaskedPart>{{0, 5, top}, {90, 100, top}, {3, 1, top}}) {
+    const std::string complaint = "sparsify: entries [" + std::to_string(part.begin) + ", " +
+                                  std::to_string(part.end) + ") of a tensor of 4";
+    Values out(4, 9.0);
+    SparseVector sparse{7, {6}, {1.5}};
+    CHECK(complaint_of([&] { sparsify(values, {&part, 1}, sparse); }) == complaint);
+    CHECK(complaint_of([&] { sparsify(values, {&part, 1}, out); }) == complaint);
+    CHECK(complaint_of([&] { add_sparsified(values, {&part, 1}, out); }) == complaint);
+    CHECK(out == Values(4, 9.0));
+    CHECK(sparse.indices == std::vector<std::uint64_t>{6});
+  }
+}
+
 TEST_CASE("misuse is an error, and nothing is written") {
   Values target{1, 2, 3};
   CHECK(complaint_of([&] {
