@@ -68,8 +68,8 @@ std::vector<double> reduce_slices(std::size_t size, std::size_t width, std::size
   std::vector<double> total(width, 0.0);
   // As many slices at a time as a bounded memory holds partial sums for: every batch costs a barrier.
   constexpr std::size_t most_partial_sums = std::size_t{1} << 22;
-  const std::size_t batch = std::clamp<std::size_t>(most_partial_sums / std::max<std::size_t>(1, width),
-                                                    static_cast<std::size_t>(team), Slices::most);
+  const std::size_t batch = std::clamp(most_partial_sums / std::max<std::size_t>(1, width),
+                                       std::min(static_cast<std::size_t>(team), Slices::most), Slices::most);
   std::vector<std::vector<double>> partial(std::min(batch, count), std::vector<double>(width));
   for (std::size_t first = 0; first < count; first += batch) {
     const std::size_t group = std::min(batch, count - first);

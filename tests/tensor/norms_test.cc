@@ -112,3 +112,15 @@ TEST_CASE("misuse is an error that names the vector and the entry") {
   CHECK(complaint_of([&] { direction_sum(two, norms(two), Values{1}); }) ==
         "direction_sum: 2 norms and 1 weights for 2 tensors");
 }
+
+TEST_CASE("more threads than slices") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 3);
+  const Values values = tests::normals(stream, 65536);
+  const std::vector<TensorView> views(70, TensorView(values));  // the work of seventy threads
+  const tests::Threads scope(70);
+  const VectorNorms found = norms(views);
+  const long double length = tests::naive_norm(values);
+  for (std::size_t i = 0; i < views.size(); ++i)
+    CHECK(std::abs(found.norm(i) - length) <= tests::sum_bound(values.size()) * length);
+}
