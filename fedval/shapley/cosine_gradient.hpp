@@ -23,17 +23,29 @@ namespace fedval::shapley {
 
 namespace detail {
 
-/// The weights of n updates divided by a power of two, which cosines do not see: the largest is near 1, so
-/// that every square is in range. Error when counts differ or a weight is not finite.
-inline std::vector<double> scaled_weights(std::span<const double> weights, std::size_t n) {
-  if (weights.size() != n) fail("cosine_gradient: ", weights.size(), " weights for ", n, " updates");
-  for (std::size_t i = 0; i < n; ++i)
-    if (!std::isfinite(weights[i])) fail("cosine_gradient: weight ", i, " is ", weights[i]);
-  double largest = 0;
-  for (const double weight : weights) largest = std::max(largest, std::abs(weight));
+inline bool weighs_less(double a, double b) { return std::abs(a) < std::abs(b); }
+
+/// Divides weights by a power of two, which cosines do not see: the largest is near 1, so that every square
+/// is in range.
+inline void scale_to_one(std::vector<double>& r) {
+  if (r.empty()) return;
+  const double largest = std::abs(*std::max_element(r.begin(), r.end(), weighs_less));
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
-  std::vector<double> r;
-  for (const double weight : weights) r.push_back(std::ldexp(weight, -exponent));
+  for (double& weight : r) weight = std::ldexp(weight, -exponent);
+}
+
+/// The weights of the updates' directions, near 1; zero updates have none and weigh nothing. `lengths` is a
+/// Gram or VectorNorms. Error, which names `score`, when counts differ or a weight is not finite.
+inline std::vector<double> direction_weights(const char* score, std::span<const double> weights,
+                                             const auto& lengths) {
+  const std::size_t n = lengths.size();
+  if (weights.size() != n) fail(score, ": ", weights.size(), " weights for ", n, " updates");
+  for (std::size_t i = 0; i < n; ++i)
+    if (!std::isfinite(weights[i])) fail(score, ": weight ", i, " is ", weights[i]);
+  std::vector<double> r(weights.begin(), weights.end());
+  for (std::size_t i = 0; i < n; ++i)
+    if (lengths.scaled_norm(i) == 0) r[i] = 0;
+  scale_to_one(r);
   return r;
 }
 
@@ -53,7 +65,7 @@ inline std::vector<double> psi_of(DirectionSum sum, std::span<const double> r) {
 /// finite.
 inline std::vector<double> cosine_gradient(const Gram& gram, std::span<const double> weights) {
   const std::size_t n = gram.size();
-  const std::vector<double> r = detail::scaled_weights(weights, n);
+  const std::vector<double> r = detail::direction_weights("cosine_gradient", weights, gram);
   DirectionSum sum{std::vector<double>(n, 0.0)};
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = 0; j < n; ++j) sum.along[i] += r[j] * gram.cosine(i, j);
@@ -65,7 +77,7 @@ inline std::vector<double> cosine_gradient(const Gram& gram, std::span<const dou
 /// The same of updates in host memory whose norms are known, but for rounding. O(N D). Errors as above.
 inline std::vector<double> cosine_gradient(std::span<const TensorView> updates, const VectorNorms& norms,
                                            std::span<const double> weights) {
-  const std::vector<double> r = detail::scaled_weights(weights, updates.size());
+  const std::vector<double> r = detail::direction_weights("cosine_gradient", weights, norms);
   return detail::psi_of(direction_sum(updates, norms, r), r);
 }
 

@@ -14,35 +14,13 @@
 #include <span>
 #include <vector>
 
+#include "fedval/shapley/cosine_gradient.hpp"
 #include "fedval/tensor/direction_sum.hpp"
 #include "fedval/tensor/gram.hpp"
 
 namespace fedval::shapley {
 
 namespace detail {
-
-inline bool weighs_less(double a, double b) { return std::abs(a) < std::abs(b); }
-
-/// Divides weights by a power of two that brings the largest near 1: it keeps every square in range.
-inline void scale_to_one(std::vector<double>& r) {
-  const double largest = std::abs(*std::max_element(r.begin(), r.end(), weighs_less));
-  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
-  for (double& weight : r) weight = std::ldexp(weight, -exponent);
-}
-
-/// The weights of the updates' directions, near 1; zero updates have none and weigh nothing. `lengths` is a
-/// Gram or VectorNorms.
-inline std::vector<double> weights_of_others(std::span<const double> weights, const auto& lengths) {
-  const std::size_t n = lengths.size();
-  if (weights.size() != n) fail("leave_one_out_cosine: ", weights.size(), " weights for ", n, " updates");
-  for (std::size_t i = 0; i < n; ++i)
-    if (!std::isfinite(weights[i])) fail("leave_one_out_cosine: weight ", i, " is ", weights[i]);
-  std::vector<double> r(weights.begin(), weights.end());
-  for (std::size_t i = 0; i < n; ++i)
-    if (lengths.scaled_norm(i) == 0) r[i] = 0;
-  if (n > 0) scale_to_one(r);
-  return r;
-}
 
 /// From <u_i, u_{N-i}>, its squared length, and the sum of the weights that made it.
 inline double cosine_with_others(double along, double square, double sum) {
@@ -56,7 +34,7 @@ inline double cosine_with_others(double along, double square, double sum) {
 /// differ or a weight is not finite.
 inline std::vector<double> leave_one_out_cosine(const Gram& gram, std::span<const double> weights) {
   const std::size_t n = gram.size();
-  std::vector<double> r = detail::weights_of_others(weights, gram);
+  std::vector<double> r = detail::direction_weights("leave_one_out_cosine", weights, gram);
   std::vector<double> result(n, 0.0);
   if (n < 2) return result;
   const auto along_others = [&](std::size_t i) {
@@ -97,7 +75,7 @@ inline std::vector<double> leave_one_out_cosine(const Gram& gram, std::span<cons
 inline std::vector<double> leave_one_out_cosine(std::span<const TensorView> updates, const VectorNorms& norms,
                                                 std::span<const double> weights) {
   const std::size_t n = updates.size();
-  std::vector<double> r = detail::weights_of_others(weights, norms);
+  std::vector<double> r = detail::direction_weights("leave_one_out_cosine", weights, norms);
   std::vector<double> result(n, 0.0);
   if (n < 2) return result;
 

@@ -120,6 +120,10 @@ TEST_CASE_TEMPLATE("a zero update has psi 0 and changes nobody's", Route, Pairs,
   CHECK(psi_of<Route>({{0, 0}, {0, 0}}, {0.5, 0.5}) == Values{0, 0});
   CHECK(psi_of<Route>({{}, {}}, {0.5, 0.5}) == Values{0, 0});
   CHECK(psi_of<Route>({{1, 0}, {0, 1}}, {0, 0}) == Values{0, 0});
+  // Nor does its weight, beside which the others' sum would seem to cancel.
+  for (const double weight : {1e8, 1e300})
+    CHECK(distance(psi_of<Route>({{0, 0}, {1, 0}, {0, 1}}, {weight, 1, 1}),
+                   {0, std::sqrt(0.5), std::sqrt(0.5)}) < 1e-15);
 }
 
 TEST_CASE_TEMPLATE("updates that cancel give 0, not a direction made of rounding", Route, Pairs, Sum) {
