@@ -10,6 +10,7 @@
 // SIGMOD 2023.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -58,9 +59,9 @@ struct Complementary {
   /// Adds u to the members at size |S| and -u to the others at n - |S|; unit 0 also fills size n. O(n).
   void fold(const Unit& unit, const Setting& setting, StrataTally& tally) const {
     const std::size_t n = setting.n, size = unit.coalitions[0].size();
-    if (unit.index == 0)
-      for (std::size_t i = 0; i < n; ++i) tally.add(i, n - 1, setting.all - setting.nobody);
     const double difference = unit.values[0] - unit.values[1];
+    if (unit.index == 0 && std::isfinite(difference))  // else it is refused below, and nothing must be added
+      for (std::size_t i = 0; i < n; ++i) tally.add(i, n - 1, setting.all - setting.nobody);
     for (std::size_t i = 0; i < n; ++i) {
       const bool inside = unit.coalitions[0].contains(i);
       tally.add(i, (inside ? size : n - size) - 1, inside ? difference : -difference);

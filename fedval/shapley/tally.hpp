@@ -62,8 +62,10 @@ class MeanTally {
   /// Whether interval() may be asked.
   bool certified() const { return !sequences_.empty(); }
 
-  /// One draw for every player. O(n).
+  /// One draw for every player. O(n). Error, which leaves the tally as it was, when certified and one is out
+  /// of range.
   void add(std::span<const double> draw) {
+    for (std::size_t i = 0; i < sequences_.size(); ++i) sequences_[i].check(draw[i]);
     const double share = 1 / static_cast<double>(++count_);
     for (std::size_t i = 0; i < mean_.size(); ++i) {
       const double delta = draw[i] - mean_[i];

@@ -57,13 +57,17 @@ class EmpiricalBernstein {
       fail("empirical Bernstein: low ", low, ", range ", range, ", alpha ", alpha);
   }
 
-  /// O(1). Error when x is outside its range: no interval would mean anything.
-  void add(double x) {
+  /// Error when x is outside the range: no interval would mean anything.
+  void check(double x) const {
     // Rounding may put a draw at the edge a little beyond it.
     const double scaled = (x - low_) / range_;
     if (!(scaled >= -1e-9 && scaled <= 1 + 1e-9))
       fail("empirical Bernstein: a draw of ", x, " is outside [", low_, ", ", low_ + range_, "]");
-    const double draw = std::clamp(scaled, 0.0, 1.0), deviation = draw - mean_;
+  }
+  /// O(1). Error as for check().
+  void add(double x) {
+    check(x);
+    const double draw = std::clamp((x - low_) / range_, 0.0, 1.0), deviation = draw - mean_;
     ++count_;
     ++block_;
     block_sum_ += draw;

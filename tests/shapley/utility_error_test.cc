@@ -1,7 +1,10 @@
 // What a utility throws, and what is no value: named by its coalition, never skipped, and nothing is lost.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <bit>
 #include <limits>
+#include <vector>
 
 #include "fedval/shapley/memo.hpp"
 #include "tests/shapley/games.hpp"
@@ -105,6 +108,33 @@ TEST_CASE("the original exception is nested in the one that names the coalition"
     CHECK(error.coalition() == Coalition());
     CHECK_THROWS_AS(std::rethrow_if_nested(error), std::out_of_range);
   }
+}
+
+TEST_CASE("a unit whose draws are refused leaves nothing behind, however often it is tried") {
+  const auto known = [](const auto& sampler) {
+    std::vector<double> numbers;
+    for (const Estimate& player : sampler.estimates().players)
+      numbers.insert(numbers.end(), {player.value, player.standard_error, player.low, player.high,
+                                     static_cast<double>(player.count)});
+    return numbers;
+  };
+  // An order that begins with players 0 and 1 has a marginal of 2.
+  const auto jumps = [](Mask s) { return static_cast<double>(std::popcount(s)) + (s == 0b011 ? 1.0 : 0.0); };
+  Sampler certified(Permutation{}, 3, {.seed = 9, .certificate = Certificate{0.05, -0.5, 1.5, 0.1}});
+  CHECK_THROWS_AS(certified.run(jumps, units(1000)), Error);
+  const std::uint64_t folded = certified.estimates().units;
+  REQUIRE(folded > 0);
+  REQUIRE(folded < 1000);
+  CHECK(certified.tally().count() == folded);
+  const std::vector<double> before = known(certified);
+  for (int again = 0; again < 3; ++again) CHECK_THROWS_AS(certified.run(jumps, units(1000)), Error);
+  CHECK(known(certified) == before);
+
+  // v(S) - v(N - S) is beyond a double, v(N) - v({}) is not.
+  const auto steep = [](Mask s) { return std::array{0.0, 1.5e308, -1.5e308, 1.0}[std::popcount(s)]; };
+  Sampler strata(Complementary{}, 3);
+  for (int again = 0; again < 3; ++again) CHECK_THROWS_AS(strata.run(steep, units(10)), Error);
+  for (const Estimate& player : strata.estimates().players) CHECK(player.count == 0);
 }
 
 TEST_CASE("marginals beyond a double are no value: the run says so, or goes on, but is not satisfied") {
