@@ -157,6 +157,7 @@ class Sampler {
         // Only a batch that was folded is one that values can be compared with, and only if none is missing.
         std::vector<double> before = enough.past() > 0 ? tally_.values() : std::vector<double>();
         draw(game);
+        now.idle = evaluations_ == now.evaluations ? now.idle + units_ - now.units : 0;
         if (enough.past() == 0) past_.clear();
         if (enough.past() > 0) past_.push_back(std::move(before));
         while (past_.size() > enough.past()) past_.pop_front();

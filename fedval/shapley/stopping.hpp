@@ -31,6 +31,7 @@ namespace fedval::shapley {
 struct Snapshot {
   /// Folded so far, over all runs.
   std::uint64_t units = 0, evaluations = 0;  ///< utilities really asked for, v({}) and v(N) included
+  std::uint64_t idle = 0;  ///< units in a row, up to now and in this run(), that asked for no utility anew
   std::function<std::chrono::duration<double>()> elapsed;  ///< in this run() and the ones before it
   std::function<std::vector<double>()> values;             ///< of the players, now
   std::function<std::vector<double>()> errors;             ///< their standard errors; infinite where unknown
@@ -60,13 +61,7 @@ class Criterion {
   /// How many earlier batches' values it looks at.
   std::size_t past() const { return past_; }
   /// Which parts of a met criterion were met.
-  std::string reason(const Snapshot& now) const {
-    if (any_.empty()) return text_;
-    std::string reason;
-    for (const Criterion& part : any_)
-      if (part.met(now)) reason += (reason.empty() ? "" : " and ") + part.reason(now);
-    return reason;
-  }
+  std::string reason(const Snapshot& now) const { return reason_ ? reason_(now) : text_; }
 
   /// The first that is met: the larger share.
   friend Criterion operator|(const Criterion& a, const Criterion& b) {
@@ -74,25 +69,37 @@ class Criterion {
         "(" + a.text_ + " or " + b.text_ + ")",
         [a, b](const Snapshot& now) { return std::max(a.share(now), b.share(now)); },
         std::max(a.past_, b.past_));
-    either.any_ = {a, b};
+    either.reason_ = [a, b](const Snapshot& now) {
+      std::string reason;
+      for (const Criterion* part : {&a, &b})
+        if (part->met(now)) reason += (reason.empty() ? "" : " and ") + part->reason(now);
+      return reason;
+    };
     return either;
   }
   /// Both at once: the smaller share.
   friend Criterion operator&(const Criterion& a, const Criterion& b) {
-    return {"(" + a.text_ + " and " + b.text_ + ")",
-            [a, b](const Snapshot& now) { return std::min(a.share(now), b.share(now)); },
-            std::max(a.past_, b.past_)};
+    Criterion both(
+        "(" + a.text_ + " and " + b.text_ + ")",
+        [a, b](const Snapshot& now) { return std::min(a.share(now), b.share(now)); },
+        std::max(a.past_, b.past_));
+    both.reason_ = [a, b](const Snapshot& now) {
+      return "(" + a.reason(now) + " and " + b.reason(now) + ")";
+    };
+    return both;
   }
   /// While it is not met: share 1, else 0.
   friend Criterion operator~(const Criterion& a) {
     return {"not " + a.text_, [a](const Snapshot& now) { return a.met(now) ? 0.0 : 1.0; }, a.past_};
   }
 
+  friend Criterion evaluations(std::uint64_t count);
+
  private:
   std::string text_;
   Share share_;
   std::size_t past_;
-  std::vector<Criterion> any_;  // the two sides of an `|`
+  std::function<std::string(const Snapshot&)> reason_;  // where it is not the text
 };
 
 namespace detail {
@@ -118,12 +125,19 @@ inline Criterion units(std::uint64_t count) {
           }};
 }
 
-/// After so many utilities were asked for; a batch that is under way is finished.
+/// After so many utilities were asked for; a batch that is under way is finished. Met, too, when 10,000 units
+/// in a row asked for none, as where a memo knows every coalition that is drawn: no unit would ever end it.
 inline Criterion evaluations(std::uint64_t count) {
   detail::check_positive(static_cast<double>(count), "evaluations");
-  return {detail::described(count, " evaluations"), [count](const Snapshot& now) {
-            return static_cast<double>(now.evaluations) / static_cast<double>(count);
-          }};
+  static constexpr std::uint64_t patience = 10000;
+  const std::string text = detail::described(count, " evaluations");
+  Criterion criterion(text, [count](const Snapshot& now) {
+    return now.idle >= patience ? 1.0 : static_cast<double>(now.evaluations) / static_cast<double>(count);
+  });
+  criterion.reason_ = [count, text](const Snapshot& now) {
+    return now.evaluations >= count ? text : detail::described("no evaluation in ", patience, " units");
+  };
+  return criterion;
 }
 
 /// After so long, summed over all runs; a batch that is under way is finished.

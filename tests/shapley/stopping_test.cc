@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <limits>
 #include <thread>
 
+#include "fedval/shapley/memo.hpp"
 #include "tests/shapley/games.hpp"
 #include "tests/support/complaint.hpp"
 
@@ -162,6 +164,7 @@ TEST_CASE("both, either, not: their shares, texts and reasons") {
   CHECK(reason(quarter | half | done) == "30 units");
   CHECK(reason(done | evaluations(100)) == "30 units and 100 evaluations");
   CHECK(reason(half | (done & units(20))) == "(30 units and 20 units)");
+  CHECK(reason((quarter | done) & units(20)) == "(30 units and 20 units)");
   CHECK((ranks_stable(7) | relative_change_below(0.1, 12)).past() == 12);
   CHECK((ranks_stable(7) & units(1)).past() == 7);
   CHECK((~ranks_stable(7)).past() == 7);
@@ -241,6 +244,27 @@ TEST_CASE("each criterion stops a run, where it says and not before") {
     CHECK(run(ranks_stable(batches)).units == ranks_at);
     CHECK(run(relative_change_below(0.03, batches)).units == change_at);
   }
+}
+
+TEST_CASE("evaluations end a run where a memo knows all that could be asked for") {
+  const auto game = [](Mask s) { return static_cast<double>(std::popcount(s)); };
+  const auto run = [&](const Criterion& criterion, std::size_t batch = 1) {
+    Memo memo;
+    auto known = remember(game, memo);
+    return Sampler(Permutation{}, 3, {.seed = 1, .batch = batch}).run(known, criterion);
+  };
+  for (const std::size_t batch : {1UL, 64UL}) {
+    const Estimates found = run(evaluations(20), batch);
+    CHECK(found.evaluations == 8);  // 2^3 coalitions
+    CHECK(found.stopped_by == "no evaluation in 10000 units");
+    CHECK(found.units >= 10000);
+    CHECK(found.units < 10200);  // all are seen soon
+  }
+  CHECK(run(evaluations(8)).stopped_by == "8 evaluations");
+  CHECK(run(evaluations(20) | units(500)).stopped_by == "500 units");
+  const Estimates both = run(evaluations(20) & units(15000));
+  CHECK(both.units == 15000);
+  CHECK(both.stopped_by == "(no evaluation in 10000 units and 15000 units)");
 }
 
 TEST_CASE("a game that never varies is not believed before the units that were asked for") {
