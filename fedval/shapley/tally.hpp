@@ -62,14 +62,16 @@ class MeanTally {
   /// Whether interval() may be asked.
   bool certified() const { return !sequences_.empty(); }
 
-  /// One draw for every player. O(n). Error, which leaves the tally as it was, when certified and one is out
-  /// of range.
+  /// One draw for every player. O(n). Error, which leaves the tally as it was, when one is not finite or,
+  /// certified, out of range.
   void add(std::span<const double> draw) {
+    for (std::size_t i = 0; i < mean_.size(); ++i)
+      if (!std::isfinite(draw[i])) fail("draw ", count_, " of player ", i, " is ", draw[i]);
     for (std::size_t i = 0; i < sequences_.size(); ++i) sequences_[i].check(draw[i]);
     const double share = 1 / static_cast<double>(++count_);
     for (std::size_t i = 0; i < mean_.size(); ++i) {
       const double delta = draw[i] - mean_[i];
-      mean_[i] += delta * share;
+      mean_[i] += std::isfinite(delta) ? delta * share : draw[i] * share - mean_[i] * share;
       squares_[i] += delta * (draw[i] - mean_[i]);
     }
     for (std::size_t i = 0; i < sequences_.size(); ++i) sequences_[i].add(draw[i]);
@@ -128,7 +130,11 @@ class MeanTally {
     const std::size_t n = players();
     archive.state("count", count_);
     archive.state("mean", mean_);
-    archive.state("squares", squares_);
+    std::vector<double> squares;
+    for (const double square : squares_) squares.push_back(statistics::detail::saved_squares(square));
+    archive.state("squares", squares);
+    squares_.clear();
+    for (const double square : squares) squares_.push_back(statistics::detail::restored_squares(square));
     for (statistics::EmpiricalBernstein& sequence : sequences_) archive.state("sequence", sequence);
     archive.state("looked", looked_);
     archive.check(mean_.size() == n && squares_.size() == n && (looked_.empty() || looked_.size() == n),

@@ -16,6 +16,17 @@
 
 namespace fedval::statistics {
 
+namespace detail {
+
+/// A sum of squares as states have it, where every number is finite: -1 for one beyond a double.
+inline double saved_squares(double squares) { return std::isfinite(squares) ? squares : -1; }
+/// And back.
+inline double restored_squares(double saved) {
+  return saved == -1 ? std::numeric_limits<double>::infinity() : saved;
+}
+
+}  // namespace detail
+
 class RunningMoments {
  public:
   /// Takes in a draw. O(1). Error when it is not finite.
@@ -40,7 +51,9 @@ class RunningMoments {
   void fields(auto& archive) {
     archive.state("count", count_);
     archive.state("mean", mean_);
-    archive.state("squares", squares_);
+    double squares = detail::saved_squares(squares_);
+    archive.state("squares", squares);
+    squares_ = detail::restored_squares(squares);
     archive.check(squares_ >= 0, "a negative sum of squares");
   }
 

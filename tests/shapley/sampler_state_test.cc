@@ -1,6 +1,8 @@
 // Samplers as texts and back: a run goes on elsewhere with the same bits, and no text breaks one.
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "fedval/shapley/certified.hpp"
 #include "tests/shapley/games.hpp"
 #include "tests/support/complaint.hpp"
@@ -224,6 +226,34 @@ TEST_CASE("a tally whose parts do not fit together is refused: a run would read 
   check(Complementary{}, "known");
   check(KernelShap{}, "sums");
   check(KernelShap{}, "counts");
+}
+
+TEST_CASE("values near the ends of a double's range: means, infinite errors, and a state like any other") {
+  const TableGame game = game_of(10);
+  const auto check = [&](const auto& design) {
+    const auto large = [&](Mask s) { return 1e160 * game(s); };
+    Sampler sampler(design, n), restored(design, n);
+    sampler.run(large, units(200));
+    const std::string text = save(sampler);
+    CHECK(complaint_of([&] { restore(text, restored); }) == "no error");
+    CHECK((save(restored) == text));
+    for (const Estimate& player : restored.estimates().players) {
+      CHECK(std::isfinite(player.value));
+      CHECK(player.standard_error == std::numeric_limits<double>::infinity());
+    }
+  };
+  check(Permutation{});
+  check(Complementary{});
+
+  MeanTally tally(2);
+  tally.add(std::vector<double>{1.5e308, 1});
+  tally.add(std::vector<double>{-1.5e308, 3});
+  CHECK(tally.values() == std::vector<double>{0, 2});
+  CHECK(complaint_of([&] {
+          tally.add(std::vector<double>{0, std::numeric_limits<double>::infinity()});
+        }) == "draw 2 of player 1 is inf");
+  CHECK(tally.count() == 2);
+  CHECK(tally.values() == std::vector<double>{0, 2});
 }
 
 TEST_CASE("a sum of squares below zero is refused: its root is no error, and no criterion may pass on it") {

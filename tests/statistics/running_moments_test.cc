@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "fedval/archive.hpp"
 #include "tests/support/complaint.hpp"
 #include "tests/support/oracle.hpp"
@@ -91,4 +93,15 @@ TEST_CASE("saved and restored, it goes on with the same bits") {
   text.insert(text.find("squares ") + 8, "-");
   CHECK(tests::complaint_of([&] { restore(text, box); }) ==
         "state of box: squares: a negative sum of squares");
+}
+
+TEST_CASE("draws whose squares are beyond a double are saved and restored, too") {
+  Box box;
+  for (const double x : {1e160, -1e160, 3e160}) box.moments.add(x);
+  CHECK(box.moments.variance() == std::numeric_limits<double>::infinity());
+  Box next;
+  restore(save(box), next);
+  CHECK(next.moments.count() == 3);
+  CHECK(next.moments.mean() == box.moments.mean());
+  CHECK(next.moments.variance() == box.moments.variance());
 }
