@@ -11,8 +11,10 @@
 // "Multilinear extensions of games", 1972; Kwon and Zou, "Beta Shapley", AISTATS 2022.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -38,18 +40,61 @@ inline std::vector<double> banzhaf_weights(std::size_t n) {
   return std::vector<double>(n, std::ldexp(1.0, 1 - static_cast<int>(n)));
 }
 
+namespace detail {
+
+/// A positive number as fraction * 2^exponent: no product of such leaves its range.
+struct Scaled {
+  double fraction = 1;
+  std::int64_t exponent = 0;
+
+  /// This * over / under, both positive and finite.
+  Scaled times(double over, double under) const {
+    int up = 0, down = 0, carry = 0;
+    const double ratio = std::frexp(over, &up) / std::frexp(under, &down);
+    const double product = std::frexp(fraction * ratio, &carry);
+    return {product, exponent + up - down + carry};
+  }
+  /// This / 2^power; 0 where that is below the smallest double.
+  double over_power(std::int64_t power) const {
+    return std::ldexp(fraction, static_cast<int>(std::max<std::int64_t>(exponent - power, -5000)));
+  }
+};
+
+/// Of Beta(a, b), by size k = 0 ... n - 1.
+struct BetaWeights {
+  std::vector<double> one,  ///< w_k, of one coalition
+      all;                  ///< p_k = C(n-1, k) w_k, which sum to one
+};
+
+/// By the ratios of neighbours, for differences of log-gammas lose the digits of large a and b:
+///   w_{k+1} / w_k = (k + b) / (n - 2 - k + a),   p_{k+1} / p_k = (n - 1 - k) / (k + 1) w_{k+1} / w_k
+inline BetaWeights scaled_beta_weights(std::size_t n, double a, double b) {
+  BetaWeights result;
+  if (n == 0) return result;
+  std::vector<Scaled> one(1), all(1);
+  std::int64_t highest = 0;
+  for (std::size_t k = 0; k + 1 < n; ++k) {
+    const double over = static_cast<double>(k) + b, under = static_cast<double>(n - 2 - k) + a;
+    one.push_back(one.back().times(over, under));
+    all.push_back(
+        all.back().times(over, under).times(static_cast<double>(n - 1 - k), static_cast<double>(k + 1)));
+    highest = std::max(highest, all.back().exponent);
+  }
+  double sum = 0;
+  for (const Scaled& p : all) sum += p.over_power(highest);
+  for (const Scaled& w : one) result.one.push_back(w.over_power(highest) / sum);
+  for (const Scaled& p : all) result.all.push_back(p.over_power(highest) / sum);
+  return result;
+}
+
+}  // namespace detail
+
 /// w_k of Beta Shapley(a, b): large a weighs small coalitions up; (1, 1) is the Shapley value. O(n). Error
 /// unless both are positive and finite.
 inline std::vector<double> beta_weights(std::size_t n, double a, double b) {
   if (!(a > 0 && b > 0 && std::isfinite(a) && std::isfinite(b)))
     fail("beta_weights: a is ", a, ", b is ", b, ", both must be finite and above 0");
-  // E over p ~ Beta(b, a) of p^k (1-p)^(n-1-k), which is B(k + b, n - 1 - k + a) / B(a, b).
-  using statistics::log_beta;
-  std::vector<double> w;
-  for (std::size_t k = 0; k < n; ++k)
-    w.push_back(
-        std::exp(log_beta(static_cast<double>(k) + b, static_cast<double>(n - 1 - k) + a) - log_beta(a, b)));
-  return w;
+  return detail::scaled_beta_weights(n, a, b).one;
 }
 
 /// One of the three.
@@ -77,20 +122,14 @@ class Semivalue {
   }
   /// C(n-1, k) w_k, which sum to one: how much the coalitions of each size weigh together. O(n).
   std::vector<double> size_weights(std::size_t n) const {
-    using statistics::log_beta;
     const auto m = static_cast<double>(n);
+    if (is_shapley()) return std::vector<double>(n, 1 / m);
+    if (!is_banzhaf()) return detail::scaled_beta_weights(n, a_, b_).all;
     std::vector<double> p;
     for (std::size_t i = 0; i < n; ++i) {
       const auto k = static_cast<double>(i);
       // C(m - 1, k) = 1 / (m B(k + 1, m - k))
-      const double log_binomial = -std::log(m) - log_beta(k + 1, m - k);
-      if (is_shapley()) {
-        p.push_back(1 / m);
-      } else if (is_banzhaf()) {
-        p.push_back(std::exp(log_binomial - (m - 1) * std::log(2.0)));
-      } else {
-        p.push_back(std::exp(log_binomial + log_beta(k + b_, m - 1 - k + a_) - log_beta(a_, b_)));
-      }
+      p.push_back(std::exp(-std::log(m) - statistics::log_beta(k + 1, m - k) - (m - 1) * std::log(2.0)));
     }
     return p;
   }

@@ -175,6 +175,41 @@ TEST_CASE("size weights are C(n-1, k) w_k and sum to one") {
     CHECK(sizes[k] == doctest::Approx(static_cast<double>(4 - k) / 10).epsilon(1e-13));
 }
 
+TEST_CASE("Beta's weights have all digits, however large or small a and b") {
+  const auto log_beta = [](long double x, long double y) {
+    return std::lgamma(x) + std::lgamma(y) - std::lgamma(x + y);
+  };
+  for (const double a : {0.01, 0.7, 4.0, 30.0})
+    for (const double b : {0.02, 1.0, 2.5, 16.0})
+      for (const std::size_t n : {1UL, 2UL, 7UL, 200UL}) {
+        CAPTURE(a);
+        CAPTURE(b);
+        CAPTURE(n);
+        const Values sizes = Semivalue::beta(a, b).size_weights(n), weights = beta_weights(n, a, b);
+        for (std::size_t i = 0; i < n; ++i) {
+          const auto k = static_cast<long double>(i), m = static_cast<long double>(n);
+          const long double log_weight = log_beta(k + b, m - 1 - k + a) - log_beta(a, b);
+          const long double log_size = log_weight - std::log(m) - log_beta(k + 1, m - k);
+          CHECK(std::abs(weights[i] / std::exp(log_weight) - 1) < 1e-12L);
+          CHECK(std::abs(sizes[i] / std::exp(log_size) - 1) < 1e-12L);
+        }
+      }
+
+  for (const double a : {1e-300, 1e-9, 1.0, 1e6, 1e13, 1e300})
+    for (const double b : {1e-300, 2.0, 1e13, 1e300})
+      for (const std::size_t n : {2UL, 5UL, 3000UL}) {
+        CAPTURE(a);
+        CAPTURE(b);
+        CAPTURE(n);
+        const Values sizes = Semivalue::beta(a, b).size_weights(n);
+        CHECK(std::accumulate(sizes.begin(), sizes.end(), 0.0) == doctest::Approx(1).epsilon(1e-13));
+        // The mean size of the coalition that a player joins is (n - 1) E[q], q of Beta(b, a).
+        double mean = 0;
+        for (std::size_t k = 0; k < n; ++k) mean += static_cast<double>(k) * sizes[k];
+        CHECK(mean == doctest::Approx(static_cast<double>(n - 1) / (1 + a / b)).epsilon(1e-11));
+      }
+}
+
 TEST_CASE("semivalues say what they are, and refuse parameters that are none") {
   CHECK(Semivalue::shapley().text() == "Shapley");
   CHECK(Semivalue::beta(1, 1).is_shapley());
