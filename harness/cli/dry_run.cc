@@ -1,9 +1,8 @@
 #include "harness/cli/dry_run.hpp"
 
-#include <algorithm>
-
-#include "harness/blackbox/runs.hpp"
+#include "harness/cli/method_runs.hpp"
 #include "harness/cli/peak_memory.hpp"
+#include "harness/cli/plan.hpp"
 #include "harness/partition/picture.hpp"
 #include "harness/report/table.hpp"
 #include "harness/report/wording.hpp"
@@ -14,6 +13,7 @@ void dry_run(const Settings& asked, const Places& places, std::ostream& out) {
   Laboratory laboratory(asked, places);
   Federation& federation = laboratory.federation;
   const Settings& settings = laboratory.settings;
+  check_runs(laboratory);
   print_setting(out, laboratory);
   print_partition(out, class_counts(laboratory.shards, laboratory.data));
 
@@ -40,10 +40,7 @@ void dry_run(const Settings& asked, const Places& places, std::ostream& out) {
       << "About " << fixed(program + states, 0) << " MiB of memory: " << fixed(program, 0)
       << " for the program, the data and " << laboratory.workers.count() << " networks at work, "
       << fixed(states, 0) << " for the agents' models and updates.\n"
-      << (std::ranges::any_of(settings.methods.run, distils)
-              ? "Methods that distil take longer: steps of generators and distillation are not counted.\n"
-              : "")
-      << "Nothing was run and nothing was written.\n"
+      << uncounted_in(settings) << "Nothing was run and nothing was written.\n"
       << std::flush;
 }
 

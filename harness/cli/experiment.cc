@@ -13,15 +13,14 @@
 #include "fedval/error.hpp"
 #include "fedval/version.hpp"
 #include "harness/blackbox/runs.hpp"
+#include "harness/cli/method_runs.hpp"
 #include "harness/cli/peak_memory.hpp"
 #include "harness/data/text_file.hpp"
 #include "harness/federation/coalition_cache.hpp"
 #include "harness/federation/coalition_training.hpp"
-#include "harness/federation/run.hpp"
 #include "harness/federation/standalone.hpp"
 #include "harness/instruction_set.hpp"
 #include "harness/method/methods.hpp"
-#include "harness/method/readers.hpp"
 #include "harness/report/progress.hpp"
 #include "harness/report/run_folder.hpp"
 #include "harness/report/table.hpp"
@@ -113,8 +112,8 @@ class Experiment {
     say_what_it_took();
     if (folder_ == nullptr) return {};
     const Results results = everything();
-    print_tables(terminal_.out, results);
     std::filesystem::path path = folder_->finish(results);
+    print_tables(terminal_.out, results);
     say_where(terminal_, path);
     return path;
   }
@@ -182,7 +181,7 @@ class Experiment {
   }
 
   void run(const std::string& name, Progress& progress) {
-    if (!run_) run_ = make_run(name);
+    if (!run_) run_ = make_run(name, laboratory_);
     progress.begin(name, rounds(), run_->rounds());
     during(name, [&] {
       while (!run_->done()) {
@@ -194,12 +193,6 @@ class Experiment {
       results_.push_back(run_->finish());
     });
     run_.reset();
-  }
-
-  std::unique_ptr<MethodRun> make_run(const std::string& name) {
-    if (distils(name)) return make_distillation_run(name, laboratory_.federation);
-    return std::make_unique<Run>(laboratory_.federation, make_method(name, laboratory_.settings),
-                                 [&] { return make_readers(laboratory_.settings); });
   }
 
   void after_round(std::size_t round, const std::string& what) {
@@ -261,7 +254,7 @@ class Experiment {
     if (!running) return;
     if (archive.reading()) {
       if (results_.size() >= methods().size()) fail("the checkpoint has more methods than the settings");
-      run_ = make_run(methods()[results_.size()]);
+      run_ = make_run(methods()[results_.size()], laboratory_);
     }
     run_->fields(archive);
   }
@@ -339,6 +332,7 @@ std::filesystem::path begin(const Settings& settings, const Places& places, cons
   ranks.together([&] {
     laboratory.emplace(settings, places, &ranks);
     check_memory(laboratory->federation);
+    check_runs(*laboratory);
     if (ranks.leads()) partial = folder.emplace(places.runs, laboratory->settings).path();
   });
   print_setting(terminal.out, *laboratory);

@@ -121,7 +121,11 @@ Table table_of(const Scale& scale, const std::function<Speeds(std::size_t)>& spe
   return table;
 }
 
-/// The names of what is not counted, with commas.
+/// Seconds of processors that this program has taken so far.
+double seconds_taken() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+}  // namespace
+
 std::string uncounted_in(const Settings& settings) {
   std::set<std::string> names;
   for (const auto* asked : {&settings.methods.run, &settings.scores.read})
@@ -129,15 +133,11 @@ std::string uncounted_in(const Settings& settings) {
       if (is_one_of(name, uncounted)) names.insert(name);
   if (settings.truth.coalitions != "none") names.insert("truth.coalitions");
   if (!settings.attack.kinds.empty()) names.insert("attack");
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
+  std::string text;
+  for (const std::string& name : names)
+    text += (text.empty() ? "Not counted is what these do beside the clients' training: " : ", ") + name;
+  return text.empty() ? text : text + ".\n";
 }
-
-/// Seconds of processors that this program has taken so far.
-double seconds_taken() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
-}  // namespace
 
 Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
   const auto R = static_cast<double>(ranks);
@@ -238,9 +238,7 @@ void print_plan(const Settings& settings, const Places& places, const std::vecto
     out << (threads == measured.rbegin()->first ? "; " : ", ");
   }
   out << fixed(link / 1e6, 0) << " MB a second between ranks.\n";
-  if (!left_out.empty())
-    out << "Not counted is what these do beside the clients' training: " << left_out << ".\n";
-  out << std::flush;
+  out << left_out << std::flush;
 }
 
 void print_plan(double agents, double parameters, const std::vector<std::size_t>& ranks, double link,

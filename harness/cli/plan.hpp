@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "harness/cli/laboratory.hpp"
@@ -69,6 +70,10 @@ struct Needs {
 
 /// For R >= 1 ranks that share agents of equal sizes, who take part in every round. O(phases).
 Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks);
+
+/// A line that names what methods, scores, attacks and the truth do beside the clients' training, where there
+/// is any: neither a plan nor a dry run counts it.
+std::string uncounted_in(const Settings& settings);
 
 /// What the settings ask for, with speeds that are measured now.
 void print_plan(const Settings& settings, const Places& places, const std::vector<std::size_t>& ranks,

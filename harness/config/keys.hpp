@@ -293,7 +293,8 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   visit(KeyName{"fedopt", "learning_rate"}, s.fedopt.learning_rate, above_0, "The server's step size.");
   visit(KeyName{"fedopt", "beta1"}, s.fedopt.beta1, fraction, "Memory of the average update.");
   visit(KeyName{"fedopt", "beta2"}, s.fedopt.beta2, fraction, "adam, yogi: memory of its square.");
-  visit(KeyName{"fedopt", "tau"}, s.fedopt.tau, above_0, "Added to the root of that square.");
+  visit(KeyName{"fedopt", "tau"}, s.fedopt.tau, Real{1e-37, 1e37, true, true},
+        "Added to the root of that square.");
 
   visit(KeyName{"qffl", "q"}, s.qffl.q, from_0,
         "0 = uniform averaging; large = the worst agent's loss counts.");
@@ -306,7 +307,7 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
   visit(KeyName{"cffl", "clip"}, s.cffl.clip, above_0, "Largest magnitude of an uploaded entry.");
   visit(KeyName{"cffl", "memory"}, s.cffl.memory, fraction,
         "Memory of an agent's reputation. At .8 the sinh, round after round, leaves one agent alone.");
-  visit(KeyName{"cffl", "sharpness"}, s.cffl.sharpness, above_0,
+  visit(KeyName{"cffl", "sharpness"}, s.cffl.sharpness, Real{.high = 300, .includes_high = true},
         "Of the sinh that punishes little reputation; grows from this to twice this.");
   visit(KeyName{"cffl", "threshold"}, s.cffl.threshold, share,
         "Times 1 / N: agents of less reputation are dropped.");

@@ -252,6 +252,7 @@ std::vector<Tested> Federation::validate(const std::vector<at::Tensor>& states) 
   const std::size_t asked = settings_.validation.samples, there = data_.held_out.size();
   if (there == 0) fail("models are to be validated, but no examples are held out: data.held_out is 0");
   if (asked > there) fail("validation.samples is ", asked, ", but the held_out part of the data has ", there);
+  if (states.empty()) return {};
   return test(states, {}, data_.held_out, asked == 0 ? there : asked);
 }
 

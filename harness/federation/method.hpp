@@ -85,6 +85,9 @@ class Method : public Kept {
   /// Whether every rank has all agents' models, not only of those that it keeps.
   virtual bool needs_all_models() const { return false; }
 
+  /// Whether it asks for models to be validated, for which examples must be held out.
+  virtual bool validates() const { return false; }
+
   /// The weights of the round's clients in the aggregate of the last step, in their order; the server
   /// averages running statistics with the same.
   virtual std::vector<double> weights() const = 0;
@@ -108,6 +111,8 @@ class ScoreReader : public Kept {
  public:
   explicit ScoreReader(std::string name) : name_(std::move(name)) {}
   const std::string& name() const { return name_; }
+  /// As a method's.
+  virtual bool validates() const { return false; }
   /// Scores of the round's clients.
   virtual Scores observe(const Round& round, Context& context) = 0;
 

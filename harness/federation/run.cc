@@ -113,6 +113,8 @@ class Run::RoundContext : public Context {
 
 Run::Run(Federation& federation, std::unique_ptr<Method> method, const std::function<Readers()>& readers)
     : federation_(federation), method_(std::move(method)), readers_(readers()) {
+  const auto validates = [](const auto& reader) { return reader->validates(); };
+  if (method_->validates() || std::ranges::any_of(readers_, validates)) federation.validate({});
   models_.server = parameters_of(federation.start()).clone();
   buffers_ = federation.start().narrow(0, federation.dimension(), federation.buffers()).clone();
   for (const Agent& agent : federation.agents()) models_.agents.emplace(agent.id, models_.server);

@@ -22,7 +22,8 @@ namespace fedval::harness {
 
 class Run : public MethodRun {
  public:
-  /// The federation must outlive it; `readers` makes a new set of the same readers at every call.
+  /// The federation must outlive it; `readers` makes a new set of the same readers at every call. Error where
+  /// models are to be validated and too few examples are held out.
   Run(Federation& federation, std::unique_ptr<Method> method, const std::function<Readers()>& readers);
 
   std::size_t rounds() const override { return result_.rounds; }

@@ -29,6 +29,7 @@ class AccumulatedIndex : public ScoreReader {
   explicit AccumulatedIndex(Utility utility, std::size_t first = 1)
       : ScoreReader("ECI-OR"), utility_(utility), first_(first) {}
 
+  bool validates() const override { return true; }
   /// phi of the round's clients; nothing before the first round that is to be scored. Keeps D floats a
   /// client; 2^M validations, M clients known. Error for more than 12 clients known and when a client gave no
   /// update; what the validation throws comes as UtilityError. The state is then as it was.

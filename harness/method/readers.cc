@@ -47,6 +47,7 @@ class CoalitionReader : public ScoreReader {
   CoalitionReader(const std::string& name, Utility utility, S score = {})
       : ScoreReader(name), utility_(utility), score_(std::move(score)) {}
 
+  bool validates() const override { return true; }
   Scores observe(const Round& round, Context& context) override {
     CoalitionGame game(round, context, utility_);
     return score_.observe(round, game);

@@ -54,6 +54,24 @@ TEST_CASE("settings: unknown key, wrong type, syntax, missing file") {
   CHECK(entries(folder / "runs") == 0);
 }
 
+TEST_CASE("what a method or a score cannot do with is refused before anything is trained, and by --dry-run") {
+  const test_files::Folder folder;
+  const auto check = [&](const std::string& options, std::initializer_list<std::string> words) {
+    for (const std::string dry : {"", " --dry-run"}) {
+      check_refused(folder, tiny_experiment, options + dry, words);
+      CHECK_FALSE(test_files::contains(text_of(folder / "stderr"), "standalone"));
+    }
+  };
+  check("--set 'scores.read=[\"fedsv\"]'",
+        {"fedavg: models are to be validated, but no examples are held out"});
+  check("--set 'methods.run=[\"fedavg\",\"cffl\"]'", {"cffl: models are to be validated"});
+  check("--set 'methods.run=[\"fedavg\",\"fedmd\"]'", {"fedmd: black_box.samples asks for "});
+  check("--set 'methods.run=[\"fedavg\",\"fedgen\"]' --set black_box.samples=1",
+        {"fedgen: black_box.samples is 1, must be at least 2"});
+  check("--set 'methods.run=[\"fedopt\"]' --set fedopt.tau=1e-50", {"fedopt.tau is 1e-50"});
+  check("--set cffl.sharpness=301", {"cffl.sharpness is 301"});
+}
+
 TEST_CASE("a device that is not there, before the data are looked for") {
   const test_files::Folder folder;
   const std::string nowhere = "--data " + (folder / "nothing").string();
