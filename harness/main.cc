@@ -36,12 +36,13 @@ constexpr std::string_view quickstart_toml =
 #include "harness/quickstart_toml.inc"
     ;
 
-// Set by the first Ctrl-C; a second one ends the program at once.
+// Set by the first Ctrl-C; a second one ends the program at once. SIGTERM may come twice at a time: to a
+// group of processes, and from one of them to the others.
 std::atomic<bool> stop_requested = false;
 
 void request_stop(int signal) {
   stop_requested = true;
-  std::signal(signal, SIG_DFL);
+  if (signal == SIGINT) std::signal(signal, SIG_DFL);
 }
 
 /// Width of the terminal that progress is written to; 0 when it is none.
@@ -148,12 +149,20 @@ void with_ranks(const std::string& command, bool dry, Work&& work) {
   const bool speaks = ranks->leads();
   const Terminal terminal{speaks ? std::cout : silence, speaks ? std::cerr : silence,
                           speaks ? terminal_columns() : 0, &stop_requested};
+  const auto finish = [&] {
+    try {
+      ranks->finish();
+    } catch (const fedval::Error& error) {  // what the leading rank had to write is written
+      if (!ranks->leads()) throw;
+      terminal.progress << "note: " << error.what() << std::endl;
+    }
+  };
   try {
     ranks->check_same(command, "commands");
     work(terminal, *ranks);
-    ranks->finish();
+    finish();
   } catch (const Stopped&) {
-    ranks->finish();
+    finish();
     throw;
   } catch (const std::exception& error) {
     ranks->abandon(error.what());
@@ -193,6 +202,7 @@ int run_command_line(int argc, char** argv) {
   agents->needs(parameters);
   plan->add_option("--ranks", options.planned, "How many, as 1,2,4")
       ->delimiter(',')
+      ->allow_extra_args(false)  // the file may follow
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   plan->add_option("--link", options.link, "MB a second that a rank can receive")
@@ -201,7 +211,8 @@ int run_command_line(int argc, char** argv) {
   for (CLI::Option* of_a_file :
        {plan->add_option("experiment", options.experiment, "The experiment's file"),
         plan->add_option("--data", options.data, "As for run"),
-        plan->add_option("--set", options.changes, "KEY=VALUE in place of the file's, as training.rounds=5"),
+        plan->add_option("--set", options.changes, "KEY=VALUE in place of the file's, as training.rounds=5")
+            ->allow_extra_args(false),
         plan->add_option("--threads", options.threads,
                          "Agents trained side by side on a rank; 0: one a core"),
         plan->add_flag("--one-machine", options.one_machine,

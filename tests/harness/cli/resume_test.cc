@@ -199,6 +199,7 @@ TEST_CASE("Ctrl-C and a polite kill end after the round with code 130, and say h
     const ino_t before = identity_of(run.partial() / "checkpoint");
     process.until([&] { return identity_of(run.partial() / "checkpoint") != before; });
     process.send(signal);
+    if (signal == SIGTERM) process.send(signal);  // to the group, and from a launcher
     const Finished stopped = process.wait();
     CAPTURE(stopped.err);
     CHECK(stopped.code == 130);

@@ -80,6 +80,22 @@ TEST_CASE("--dry-run says what would be run and writes nothing") {
   CHECK(entries(folder / "runs") == 0);
 }
 
+TEST_CASE(
+    "plan: its options may stand before the file, and one machine is measured with all that will be at "
+    "work") {
+  const Folder folder;
+  write_text(folder / "file.toml", small_experiment);
+  for (const std::string options :
+       {"--ranks 1,2", "--ranks 1,2 --threads 1 --one-machine --set training.rounds=1"}) {
+    const Finished plan = harness(folder, "plan " + options + " " + (folder / "file.toml").string());
+    CAPTURE(plan.err);
+    CHECK(plan.code == 0);
+    CHECK(contains(plan.out, "\n1 "));
+    CHECK(contains(plan.out, "\n2 "));
+    CHECK(contains(plan.out, " steps a second"));
+  }
+}
+
 TEST_CASE("a refusal names the experiment of the sweep; those before it stay") {
   const Folder folder;
   const std::string options = "--set 'evaluation.test_samples=[20, 5000]' --set training.rounds=1 --seed 1";
