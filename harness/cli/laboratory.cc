@@ -83,11 +83,12 @@ void check_memory(const Federation& federation) {
     if (federation.keeper(i) == federation.ranks().rank()) ++kept;
   const double bytes = static_cast<double>(kept) *
                        static_cast<double>(federation.dimension() + federation.buffers()) * sizeof(float);
-  const MemoryLeft left = memory_left();
+  const std::size_t sharers = federation.ranks().beside();
+  const MemoryLeft left = memory_left(sharers);
   const auto mib = [](double count) { return fixed(count / 1048576, 0) + " MiB"; };
   if (bytes > left.bytes)
     fail("the models of ", kept, " agents take ", mib(bytes), " of memory, and ", left.limit, " has ",
-         mib(left.bytes), " left");
+         mib(left.bytes), " left", sharers > 1 ? " for each of " + std::to_string(sharers) + " ranks" : "");
 }
 
 std::uint64_t digest_of(const Dataset& data) {

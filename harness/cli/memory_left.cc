@@ -47,22 +47,25 @@ std::string own_group(const fs::path& root) {
 
 }  // namespace
 
-MemoryLeft memory_left(const fs::path& root) {
+MemoryLeft memory_left(std::size_t sharers, const fs::path& root) {
   MemoryLeft left{std::numeric_limits<double>::infinity(), ""};
   const auto at_most = [&](double bytes, const std::string& limit) {
     if (bytes < left.bytes) left = {std::max(bytes, 0.0), limit};
   };
+  const auto shared = [&](double bytes, const std::string& limit) {
+    at_most(bytes / static_cast<double>(sharers), limit);
+  };
   const fs::path meminfo = root / "proc/meminfo";
   if (const auto available = number_after(meminfo, "MemAvailable:"))
-    at_most((*available + number_after(meminfo, "SwapFree:").value_or(0)) * kibibyte, "the machine");
+    shared((*available + number_after(meminfo, "SwapFree:").value_or(0)) * kibibyte, "the machine");
 
   const fs::path groups = root / "sys/fs/cgroup";
   for (fs::path group = own_group(root);; group = group.parent_path()) {
     const fs::path folder = groups / group;
     const auto most = number_in(folder / "memory.max"), used = number_in(folder / "memory.current");
     if (most && used)
-      at_most(*most - *used + number_after(folder / "memory.stat", "inactive_file").value_or(0),
-              "the control group /" + group.string());
+      shared(*most - *used + number_after(folder / "memory.stat", "inactive_file").value_or(0),
+             "the control group /" + group.string());
     if (group.empty()) break;
   }
 

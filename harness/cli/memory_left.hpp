@@ -5,6 +5,7 @@
 //   ulimit -v          RLIMIT_AS - VmSize
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 
@@ -15,7 +16,8 @@ struct MemoryLeft {
   std::string limit;  ///< whose: "the machine", "the control group /a/b", "ulimit -v"
 };
 
-/// `root`: where proc and sys/fs/cgroup are. What cannot be read is no limit.
-MemoryLeft memory_left(const std::filesystem::path& root = "/");
+/// For each of `sharers` processes that need the same; each has its own ulimit. `root`: where proc and
+/// sys/fs/cgroup are. What cannot be read is no limit.
+MemoryLeft memory_left(std::size_t sharers = 1, const std::filesystem::path& root = "/");
 
 }  // namespace fedval::harness

@@ -23,14 +23,15 @@ void write(const std::filesystem::path& path, const std::string& text) {
 
 TEST_CASE("what cannot be read is no limit") {
   const Folder root;
-  CHECK(std::isinf(memory_left(root.path()).bytes));
+  CHECK(std::isinf(memory_left(1, root.path()).bytes));
 }
 
 TEST_CASE("of the machine and the control groups above a process, the least counts") {
   const Folder root;
   write(root / "proc/meminfo", "MemTotal: 9000 kB\nMemAvailable:    5000 kB\nSwapFree: 1000 kB\n");
-  CHECK(memory_left(root.path()).bytes == 6000.0 * 1024);
-  CHECK(memory_left(root.path()).limit == "the machine");
+  CHECK(memory_left(1, root.path()).bytes == 6000.0 * 1024);
+  CHECK(memory_left(1, root.path()).limit == "the machine");
+  CHECK(memory_left(4, root.path()).bytes == 1500.0 * 1024);
 
   write(root / "proc/self/cgroup", "0::/jobs/mine\n");
   const auto group = [&](const std::string& name, const std::string& most, const std::string& used) {
@@ -38,17 +39,17 @@ TEST_CASE("of the machine and the control groups above a process, the least coun
     write(root / ("sys/fs/cgroup/" + name + "/memory.current"), used + "\n");
   };
   group("jobs/mine", "max", "70000");
-  CHECK(memory_left(root.path()).limit == "the machine");
+  CHECK(memory_left(1, root.path()).limit == "the machine");
   group("jobs", "90000", "70000");
-  CHECK(memory_left(root.path()).bytes == 20000);
-  CHECK(memory_left(root.path()).limit == "the control group /jobs");
+  CHECK(memory_left(1, root.path()).bytes == 20000);
+  CHECK(memory_left(1, root.path()).limit == "the control group /jobs");
   group("jobs/mine", "71000", "70000");
-  CHECK(memory_left(root.path()).limit == "the control group /jobs/mine");
+  CHECK(memory_left(1, root.path()).limit == "the control group /jobs/mine");
   // File pages that nobody has used for a while make room.
   write(root / "sys/fs/cgroup/jobs/mine/memory.stat", "anon 60000\ninactive_file 9000\n");
-  CHECK(memory_left(root.path()).bytes == 10000);
+  CHECK(memory_left(1, root.path()).bytes == 10000);
   group("jobs/mine", "60000", "70000");
-  CHECK(memory_left(root.path()).bytes == 0);
+  CHECK(memory_left(1, root.path()).bytes == 0);
 }
 
 TEST_CASE("an address space that is limited, of this process and of this machine") {
@@ -61,7 +62,7 @@ TEST_CASE("an address space that is limited, of this process and of this machine
   REQUIRE(::setrlimit(RLIMIT_AS, &limited) == 0);
   const Folder nothing;
   write(nothing / "proc/self/status", "Name: a\nVmSize:   1024 kB\n");
-  const MemoryLeft left = memory_left(nothing.path());
+  const MemoryLeft left = memory_left(1, nothing.path());
   CHECK(::setrlimit(RLIMIT_AS, &before) == 0);
   CHECK(left.limit == "ulimit -v");
   CHECK(left.bytes == std::ldexp(64, 40) - 1024 * 1024);
