@@ -1,5 +1,6 @@
 #include "harness/federation/coalition_cache.hpp"
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -125,7 +126,10 @@ void CoalitionCache::write(const std::vector<Tested>& values) const {
   std::error_code error;
   std::filesystem::create_directories(path_.parent_path(), error);
   if (error) fail(path_.parent_path().string(), ": cannot be made: ", error.message());
-  replace_file(path_, {text_of(values)});
+  // Runs that end together write the same file: each a draft of its own.
+  const std::filesystem::path own = path_.string() + "." + std::to_string(::getpid());
+  replace_file(own, {text_of(values)});
+  put_in_place(own, path_);
 }
 
 }  // namespace fedval::harness

@@ -2,6 +2,9 @@
 // and never from a damaged file.
 #include "harness/federation/coalition_cache.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <array>
 #include <cmath>
 #include <set>
@@ -282,4 +285,31 @@ TEST_CASE("values that are too few, a folder that cannot be made, too many agent
           cache.write(some_values(4));
         }).starts_with((folder / "cache").string() + ": cannot be made: "));
   CHECK(complaint_of([&] { CoalitionCache(folder.path(), origin_of(17)); }).starts_with("17 agents"));
+}
+
+TEST_CASE("runs of one origin that end together write one whole file") {
+  const Folder folder;
+  const CoalitionCache cache(folder.path(), origin_of(4));
+  const std::vector<Tested> values = some_values(16);
+  std::vector<pid_t> writers;
+  for (int i = 0; i < 4; ++i) {
+    const pid_t writer = ::fork();
+    REQUIRE(writer >= 0);
+    if (writer == 0) {
+      try {
+        for (int time = 0; time < 50; ++time) cache.write(values);
+      } catch (const fedval::Error&) {
+        ::_exit(1);
+      }
+      ::_exit(0);
+    }
+    writers.push_back(writer);
+  }
+  for (const pid_t writer : writers) {
+    int status = 0;
+    REQUIRE(::waitpid(writer, &status, 0) == writer);
+    CHECK(status == 0);
+  }
+  check_same(cache.read().value(), values);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
