@@ -38,6 +38,10 @@ std::vector<double> Cffl::reputations_after(const Round& members, const std::vec
                                             std::size_t number) const {
   const CfflOptions& options = kept_.options;
   std::vector<double> c = kept_.reputations.of(members);
+  double all = 1;  // with the newcomers'
+  for (std::size_t i = 0; i < c.size(); ++i)
+    if (!kept_.reputations.knows(members.clients()[i].id)) all += c[i];
+  for (double& value : c) value /= all;
   const double held = kept_.reputations.empty() ? 1.0 : std::accumulate(c.begin(), c.end(), 0.0);
   const std::vector<double> shares = reward::normalise_importance(accuracies).values;
   const double sharpness =

@@ -8,7 +8,8 @@
 //   w_i <- w_i + dw_i + (the floor(D c_i / max c) largest entries of u_N - u_i)
 //
 // t counts the rounds from 0. An agent keeps its own step, and one that was removed trains on alone. An agent
-// that was away keeps its model; those that took part share out the reputation that they held together.
+// that was away keeps its model; those that took part share out the reputation that they held together. To
+// newcomers everyone leaves so much that they have the mean of the known, and all have one.
 //
 // Source: Lyu, Xu, Wang, Yu, "Collaborative Fairness in Federated Learning", 2020, after the authors'
 // published code. The code has memory = .2, and multiplies the number of entries downloaded by n_i / max n.
@@ -38,6 +39,7 @@ class Cffl : public Method {
 
   /// One validation an agent that was not removed, and O(N D). Error when an update is absent or not finite.
   bool needs_all_models() const override { return true; }
+  bool validates() const override { return true; }
   void step(const Round& round, Models& models, Context& context) override;
   /// Equal for all whose uploads are in the aggregate, with sum one; 0 for those removed.
   std::vector<double> weights() const override { return weights_; }

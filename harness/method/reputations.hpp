@@ -21,6 +21,7 @@ class Reputations {
  public:
   /// Whether nobody is known yet.
   bool empty() const { return standings_.empty(); }
+  bool knows(const ClientId& id) const { return standings_.contains(id); }
 
   /// The round without the clients that were removed in earlier ones. O(N log M), M agents known.
   Round members(const Round& round) const;

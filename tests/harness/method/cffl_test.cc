@@ -54,7 +54,7 @@ struct Naive {
     const std::size_t D = server.size();
     std::map<int, Values> u;
     std::map<int, double> old, vacc;
-    double known = 0, held = 0, all = 0, sum = 0;
+    double known = 0, joined = 0, held = 0, all = 0, sum = 0;
     for (const auto& [id, value] : c) known += value;
     for (const auto& [id, dw] : updates) {
       if (!removed.contains(id)) {
@@ -64,11 +64,15 @@ struct Naive {
         Values model = options.upload_share < 1 ? server : agents[id];
         for (std::size_t k = 0; k < D; ++k) model[k] += u[id][k];
         all += vacc[id] = accuracy(model);
-        held += old[id] = c.contains(id) ? c.at(id) : c.empty() ? 0 : known / static_cast<double>(c.size());
+        const double mean = c.empty() ? 0 : known / static_cast<double>(c.size());
+        held += old[id] = c.contains(id) ? c.at(id) : mean;
+        if (!c.contains(id)) joined += mean;
       }
       for (std::size_t k = 0; k < D; ++k) agents[id][k] += dw[k];
     }
-    if (c.empty()) held = 1;
+    if (!c.empty())  // what newcomers have, everyone gives
+      for (auto& [id, value] : old) value /= known + joined;
+    held = c.empty() ? 1 : held / (known + joined);
     const double s = options.sharpness * (1 + static_cast<double>(t) / static_cast<double>(options.rounds));
     for (auto& [id, value] : old)
       sum += value = std::sinh(s * (options.memory * value + (1 - options.memory) * held * vacc[id] / all));
