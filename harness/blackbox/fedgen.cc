@@ -1,5 +1,6 @@
 #include "harness/blackbox/fedgen.hpp"
 
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 #include <torch/utils.h>
@@ -32,7 +33,10 @@ FeatureGenerator made_for(const Federation& federation) {
 }  // namespace
 
 FedGen::FedGen(Federation& federation)
-    : DistillationRun(federation), generator_(made_for(federation)), flat_(generator_, federation.device()) {}
+    : DistillationRun(federation), generator_(made_for(federation)), flat_(generator_, federation.device()) {
+  if (federation.settings().black_box.samples < 2)
+    fail("black_box.samples is 1, must be at least 2: FedGen's generator normalises what is made together");
+}
 
 void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord& record,
                       std::atomic<std::size_t>& counter) {
@@ -48,8 +52,9 @@ void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord&
     models = train_open(federation(), participants, server().state().clone(), record, result(), counter,
                         regularisers);
   });
-  add(result().bytes, "generator",
-      static_cast<double>(participants.size()) * 4 * static_cast<double>(flat_.state().numel()));
+  if (result().rounds > 0)
+    add(result().bytes, "generator",
+        static_cast<double>(participants.size()) * 4 * static_cast<double>(flat_.state().numel()));
   {
     const torch::NoGradGuard no_grad;
     server().state().copy_(average(federation(), models));
@@ -95,6 +100,8 @@ void FedGen::add_feature_gradient(FlatNetwork& network, std::size_t agent, std::
   const at::Tensor weight = network.final_weight(network.parameters()),
                    bias = network.final_bias(network.parameters());
   const at::Tensor logits = at::linear(features, weight, bias);
+  // A model that has diverged stays so, and is left out when it comes.
+  if (!at::isfinite(logits).all().item<bool>()) return;
   const at::Tensor gradient = tensor_of(
       black_box::fidelity(black_box::read_logits(logits, "the head's logits"), draws.classes).gradient,
       network.device());

@@ -69,7 +69,7 @@ using Message = std::variant<TrainMessage, QueryMessage, PublicMessage, TeachMes
 Bytes encode(const Message& message);
 
 /// Error "message: ..." for bytes that no encode() made: wrong length, unknown kind, impossible extents.
-/// Reserves no more memory than the bytes have.
+/// Reserves at most four times the memory that the bytes have: class numbers of two bytes become eight.
 Message decode(std::span<const std::byte> bytes);
 
 /// Adds the bytes of a message by what they carry: "samples", "points" or "seed", "teaching", "answers", and

@@ -2,9 +2,9 @@
 //
 //   (z | one-hot y) -> linear to 256, norm, relu -> linear to the features, relu
 //
-// "Like": the final relu is that of our networks, whose features are never negative.
-// Source: Zhu, Hong, Zhou, "Data-free knowledge distillation for heterogeneous federated learning", ICML
-// 2021.
+// "Like": the final relu is that of most of our networks, whose features are never negative. Those of
+// mnist_cnn (tanh) and of the transformers (layer norm) are, which it cannot make. Source: Zhu, Hong, Zhou,
+// "Data-free knowledge distillation for heterogeneous federated learning", ICML 2021.
 #pragma once
 
 #include <torch/nn/modules/container/sequential.h>
