@@ -23,13 +23,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <numbers>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "fedval/error.hpp"
 #include "fedval/linalg/leading_directions.hpp"
+#include "fedval/statistics/quantile.hpp"
 
 namespace fedval::linalg {
 
@@ -57,29 +57,6 @@ struct TraceEstimate {
   /// Half width of the interval around value that holds the exact trace with probability `confidence`.
   double error() const { return quantile * standard_error + truncation; }
 };
-
-/// t with P(|T| <= t) = confidence, T Student-distributed with `degrees` >= 1 degrees of freedom. Closed form
-/// of the probability (Abramowitz and Stegun 26.7.3, 26.7.4), inverted by bisection: O(degrees).
-inline double student_quantile(double confidence, std::size_t degrees) {
-  if (!(confidence > 0 && confidence < 1)) fail("confidence is ", confidence, ", must lie between 0 and 1");
-  if (degrees == 0) fail("student_quantile: no degrees of freedom");
-  const auto inside = [&](double angle) {  // P(|T| <= sqrt(degrees) tan angle)
-    const double square = std::cos(angle) * std::cos(angle);
-    const bool odd = degrees % 2 == 1;
-    double term = odd ? std::cos(angle) : 1.0, sum = degrees == 1 ? 0.0 : term;
-    for (std::size_t j = odd ? 3 : 2; j < degrees; j += 2) {
-      term *= square * static_cast<double>(j - 1) / static_cast<double>(j);
-      sum += term;
-    }
-    return odd ? 2 / std::numbers::pi * (angle + std::sin(angle) * sum) : std::sin(angle) * sum;
-  };
-  double low = 0, high = std::numbers::pi / 2;
-  for (int i = 0; i < 60; ++i) {
-    const double middle = (low + high) / 2;
-    (inside(middle) < confidence ? low : high) = middle;
-  }
-  return std::sqrt(static_cast<double>(degrees)) * std::tan(high);
-}
 
 namespace detail {
 
@@ -152,7 +129,8 @@ TraceEstimate stochastic_trace(const Operator& a, Function&& f, double trace,
   detail::check(options);
   const auto n = static_cast<std::size_t>(a.size());
   TraceEstimate estimate;
-  estimate.quantile = student_quantile(options.confidence, options.first_probes - 1);
+  estimate.quantile =
+      statistics::student_quantile(options.confidence, static_cast<double>(options.first_probes - 1));
   const detail::Orthonormal q = detail::leading_directions(a, std::min(options.deflation, n), options.seed);
   const auto set_signs = [&](detail::Block& block, std::size_t c, std::uint64_t stream, double scale) {
     detail::fill_signs(block, c, options.seed, stream);
