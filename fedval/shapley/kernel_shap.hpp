@@ -114,6 +114,11 @@ class RegressionTally {
     }
     const auto factor = linalg::cholesky(a);
     if (!factor) return std::nullopt;
+    // Of whole numbers that are singular, rounding can leave pivots above its bound for one of them: they are
+    // below half the digits, where nothing of a value would be right.
+    const auto lower = factor->lower();
+    for (std::size_t k = 0; k < n_; ++k)
+      if (!(lower(k, k) * lower(k, k) > 0x1p-26 * a(k, k))) return std::nullopt;
     const auto solved = factor->solve(sides);
     double free_sum = 0, ones_sum = 0;
     for (std::size_t i = 0; i < n_; ++i) {
