@@ -84,8 +84,7 @@ class BlockSums {
     using fedval::detail::Lanes, fedval::detail::lanes;  // vectors, whatever the compiler makes of loops
     Lanes whole{};
     double z = 0;
-    std::size_t s = 0;
-    for (; s + lanes <= width_; s += lanes) {
+    for (std::size_t s = 0; s + lanes <= width_; s += lanes) {
       Lanes value, so_far, factor;
       std::memcpy(&value, v.data() + s, sizeof(value));
       std::memcpy(&so_far, sum + s, sizeof(so_far));
@@ -94,10 +93,11 @@ class BlockSums {
       whole += factor * value;
       std::memcpy(sum + s, &so_far, sizeof(so_far));
     }
-    for (; s < width_; ++s) {
-      sum[s] += v[s];
-      z += both[s] * v[s];
-    }
+    if (width_ < lanes)  // both are powers of two: nothing is left of a larger block
+      for (std::size_t s = 0; s < width_; ++s) {
+        sum[s] += v[s];
+        z += both[s] * v[s];
+      }
     for (std::size_t lane = 0; lane < lanes; ++lane) z += whole[lane];
     for (std::size_t i = 0; i < n_ - low_; ++i)
       if ((block >> i & 1) != 0) sums.high[i] += z;
