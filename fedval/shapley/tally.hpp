@@ -71,7 +71,7 @@ class MeanTally {
     const double share = 1 / static_cast<double>(++count_);
     for (std::size_t i = 0; i < mean_.size(); ++i) {
       const double delta = draw[i] - mean_[i];
-      mean_[i] += std::isfinite(delta) ? delta * share : draw[i] * share - mean_[i] * share;
+      mean_[i] += (draw[i] / 2 - mean_[i] / 2) * (2 * share);  // delta itself may be beyond a double
       squares_[i] += delta * (draw[i] - mean_[i]);
     }
     for (std::size_t i = 0; i < sequences_.size(); ++i) sequences_[i].add(draw[i]);
