@@ -398,16 +398,20 @@ template <class Begin>
 std::filesystem::path to_the_end(Begin&& begin, std::filesystem::path& partial, bool began,
                                  const Places& places, const std::vector<Override>& overrides,
                                  const Terminal& terminal, Ranks& ranks) {
-  while (true) {
+  for (bool lost = false;;) {
     try {
+      if (lost) {
+        ranks.reform();
+        began = began || ranks.any(!partial.empty() && std::filesystem::exists(partial / "checkpoint"));
+        lost = false;
+      }
       return began ? go_on(partial, places, overrides, terminal, ranks) : begin();
     } catch (const Error& error) {
-      if (!ranks.lost_one()) throw;
+      lost = ranks.lost_one();
+      if (!lost) throw;
       terminal.progress << "note: " << error.what() << "; the others go on from the last checkpoint"
                         << std::endl;
     }
-    ranks.reform();
-    began = began || ranks.any(!partial.empty() && std::filesystem::exists(partial / "checkpoint"));
   }
 }
 

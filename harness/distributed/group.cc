@@ -130,7 +130,7 @@ void Ranks::Group::exchange(Step&& step) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    explain(error);
+    explain(error, [&] { pulse_->check(); });
   }
 }
 
@@ -202,25 +202,27 @@ void Ranks::Group::send(const std::vector<Parcel>& parcels) {
   move();
 }
 
-/// Every rank that is still there says so to the next generation; rank 0 waits for all but the lost one,
-/// and a while for others that are lost with it, and says who belongs to it.
+/// Every rank that is still there says so to the next generation, once the training that it is at is done;
+/// rank 0 waits for each that is heard of, and says who belongs to it. All watch one another as before
+/// meanwhile.
 void Ranks::Group::reform() {
+  std::unique_ptr<Pulse> before = std::move(pulse_);
   ++generation_;
   const c10::intrusive_ptr<c10d::Store> next = of_generation(everyone_);
   std::vector<std::size_t> members;
   try {
-    members = members_of(*next);
+    members = members_of(*next, *before);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    explain(error);
+    explain(error, [&] { before->check_end(); });
   }
   const auto place = std::ranges::find(members, rendezvous_.rank);
   if (place == members.end()) fail("this rank was taken for lost, and the others have gone on without it");
   std::vector<std::string> names;
   for (const std::size_t rank : members) names.push_back(names_[rank]);
   gloo_.reset();
-  pulse_.reset();
+  before.reset();
   names_ = std::move(names);
   rendezvous_.rank = static_cast<std::size_t>(place - members.begin());
   rendezvous_.ranks = members.size();
@@ -247,7 +249,8 @@ c10::intrusive_ptr<c10d::Store> Ranks::Group::of_generation(c10::intrusive_ptr<c
 /// The ranks as they are numbered now begin to watch one another and to exchange data.
 void Ranks::Group::form() {
   const Rendezvous& r = rendezvous_;
-  pulse_ = std::make_unique<Pulse>(of_generation(connect(r, false)), r.rank, names_, r.patience,
+  pulse_ = std::make_unique<Pulse>(of_generation(connect(r, false)), r.rank, names_,
+                                   r.launcher_serves ? "the launcher's store" : names_.front(), r.patience,
                                    [name = names_[r.rank]](const std::string& why) {
                                      std::cerr << "harness: " << name << ": " << why << std::endl;
                                      ::_exit(2);
@@ -259,7 +262,7 @@ void Ranks::Group::form() {
         c10::make_intrusive<c10d::PrefixStore>("gloo", store_), static_cast<int>(r.rank),
         static_cast<int>(r.ranks), options);
   } catch (const std::exception& error) {
-    explain(error);
+    explain(error, [&] { pulse_->check(); });
   }
 }
 
@@ -283,6 +286,7 @@ std::vector<std::string> Ranks::Group::meet_all() {
     if (store_->add("claim/" + mine, 1) > 1)
       fail("rank ", mine, " is there already: two processes have that number");
     store_->set("host/" + mine, bytes_of(host()));
+    store_->set("address/" + mine, bytes_of(rendezvous_.interface.empty() ? own_address(rendezvous_) : ""));
     store_->set("process/" + mine, bytes_of(std::to_string(::getpid())));
     // Rank 0 takes the store with it: the others find out who is missing before that.
     const auto latest =
@@ -294,10 +298,20 @@ std::vector<std::string> Ranks::Group::meet_all() {
       fail(missing, " did not join at ", where(rendezvous_), " within ", rendezvous_.patience.count(),
            " s: not started, with another FEDVAL_SECRET or number of ranks, or cut off");
     std::vector<std::string> names;
+    std::string unreachable;
     for (std::size_t rank = 0; rank < rendezvous_.ranks; ++rank) {
       const std::string number = std::to_string(rank), theirs = text_of(store_->get("host/" + number));
       names.push_back(name_of(rank, theirs, text_of(store_->get("process/" + number))));
       if (theirs == host() && rank != rendezvous_.rank) ++beside_;
+      const std::string address = text_of(store_->get("address/" + number));
+      if (unreachable.empty() && (address.starts_with("127.") || address == "::1"))
+        unreachable = names.back() + " takes its own address for " + address;
+    }
+    // A host's name often stands for a loopback address on its own machine.
+    if (beside_ < rendezvous_.ranks && !unreachable.empty()) {
+      linger();
+      fail(unreachable, ", at which no other machine finds it: MASTER_ADDR is \"", rendezvous_.address,
+           "\", must be an address of the network that all share, or FEDVAL_INTERFACE name its interface");
     }
     return names;
   } catch (const Error&) {
@@ -315,35 +329,37 @@ std::string Ranks::Group::missing_ranks() {
   return missing;
 }
 
-std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next) {
+std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next, const Pulse& before) {
   const auto here = [](std::size_t rank) { return "here/" + std::to_string(rank); };
-  const auto latest = Clock::now() + 2 * rendezvous_.patience;
   const auto wait_for = [&](const auto& done) {
-    while (!done() && Clock::now() < latest) std::this_thread::sleep_for(milliseconds(20));
+    for (; !done(); std::this_thread::sleep_for(milliseconds(20))) before.check_end();
   };
   next.set(here(rendezvous_.rank), bytes_of(""));
-  std::vector<std::size_t> members;
-  if (rendezvous_.rank == 0) {
-    wait_for([&] {
-      members.clear();
-      for (std::size_t rank = 0; rank < names_.size(); ++rank)
-        if (next.check({here(rank)})) members.push_back(rank);
-      return members.size() + 1 >= names_.size();
-    });
-    next.set("members", bytes_of(to_text(members)));
-    return members;
+  if (rendezvous_.rank > 0) {
+    wait_for([&] { return next.check({"members"}); });
+    return harness::members_of(text_of(next.get("members")), names_.size(), names_.front());
   }
-  wait_for([&] { return next.check({"members"}); });
-  if (!next.check({"members"})) fail(names_.front(), " does not go on");
-  return harness::members_of(text_of(next.get("members")), names_.size(), names_.front());
+  std::vector<std::size_t> members;
+  wait_for([&] {
+    members.clear();
+    for (std::size_t rank = 0; rank < names_.size(); ++rank) {
+      if (next.check({here(rank)}))
+        members.push_back(rank);
+      else if (!before.lost(rank))
+        return false;
+    }
+    return true;
+  });
+  next.set("members", bytes_of(to_text(members)));
+  return members;
 }
 
 /// The reason behind an error of c10d's, whose own words name no rank: somebody has left, or soon will be
-/// found to have.
-void Ranks::Group::explain(const std::exception& error) {
+/// found to have, which `check` says.
+void Ranks::Group::explain(const std::exception& error, const std::function<void()>& check) {
   const auto latest = Clock::now() + rendezvous_.patience + std::chrono::seconds(3);
   while (Clock::now() < latest) {
-    pulse_->check();
+    check();
     std::this_thread::sleep_for(milliseconds(20));
   }
   const std::string said = error.what();

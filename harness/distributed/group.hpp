@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -49,7 +50,7 @@ class Ranks::Group {
   void send(const std::vector<Parcel>& parcels);
 
   void abandon(const std::string& why) { why_ = why.substr(0, why.find('\n')); }
-  bool lost_one() const { return rendezvous_.goes_on && pulse_->lost_one(); }
+  bool lost_one() const { return rendezvous_.goes_on && pulse_ && pulse_->lost_one(); }
   void reform();
   void finish();
 
@@ -61,8 +62,8 @@ class Ranks::Group {
   void meet();
   std::vector<std::string> meet_all();
   std::string missing_ranks();
-  std::vector<std::size_t> members_of(c10d::Store& next);
-  [[noreturn]] void explain(const std::exception& error);
+  std::vector<std::size_t> members_of(c10d::Store& next, const Pulse& before);
+  [[noreturn]] void explain(const std::exception& error, const std::function<void()>& check);
   void linger();
 
   Rendezvous rendezvous_;
@@ -72,7 +73,7 @@ class Ranks::Group {
   std::size_t generation_ = 0, beside_ = 1, meetings_ = 0, received_ = 0;
   c10::intrusive_ptr<c10d::Store> store_;  // of this generation
   std::vector<std::string> names_;
-  std::unique_ptr<Pulse> pulse_;
+  std::unique_ptr<Pulse> pulse_;  // none while the ranks number themselves anew
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
   bool finished_ = false;
   std::string why_;

@@ -17,16 +17,19 @@ std::string in_seconds(std::chrono::milliseconds time) {
 }  // namespace
 
 Pulse::Pulse(c10::intrusive_ptr<c10d::Store> store, std::size_t rank, std::vector<std::string> names,
-             std::chrono::milliseconds patience, std::function<void(const std::string&)> dead)
+             const std::string& holds, std::chrono::milliseconds patience,
+             std::function<void(const std::string&)> dead)
     : store_(std::move(store)),
       rank_(rank),
       names_(std::move(names)),
+      place_(holds + ", where the others meet,"),
       patience_(patience),
       interval_(std::clamp(patience / 10, std::chrono::milliseconds(50), std::chrono::milliseconds(1000))),
       dead_(std::move(dead)),
       heard_(names_.size()),
       when_(names_.size(), Clock::now()),
       looked_(Clock::now()),
+      lost_(names_.size()),
       answered_(Clock::now()),
       beating_([this] { beat(); }),
       watching_([this] { watch(); }) {}
@@ -39,12 +42,22 @@ Pulse::~Pulse() {
 
 void Pulse::check() const {
   const std::lock_guard lock(mutex_);
-  if (trouble_) fail(trouble_->said);
+  if (first_) fail(first_->said);
 }
 
 bool Pulse::lost_one() const {
   const std::lock_guard lock(mutex_);
-  return trouble_ && trouble_->lost;
+  return first_ && !end_;
+}
+
+void Pulse::check_end() const {
+  const std::lock_guard lock(mutex_);
+  if (end_) fail(end_->said);
+}
+
+bool Pulse::lost(std::size_t rank) const {
+  const std::lock_guard lock(mutex_);
+  return lost_[rank];
 }
 
 void Pulse::leave(c10d::Store& store, const std::string& name, const std::string& why) {
@@ -66,49 +79,58 @@ bool Pulse::wait(const bool& flag) {
   return wake_.wait_for(lock, interval_, [&] { return flag; });
 }
 
-/// Rank 0's look at the others; whom it has lost, if anyone.
-std::optional<Trouble> Pulse::stale() {
+void Pulse::keep(const Trouble& trouble) {
+  const std::lock_guard lock(mutex_);
+  if (!first_) first_ = trouble;
+  if (!trouble.lost && !end_) end_ = trouble;
+}
+
+/// Rank 0 looks at the others, and they at rank 0, without whom they cannot go on. Rank 0's own store tells
+/// them of its end; a launcher's would not.
+void Pulse::listen() {
   const Clock::time_point now = Clock::now();
   if (now - looked_ > 3 * interval_) std::ranges::fill(when_, now);  // this process itself was stopped
   looked_ = now;
-  for (std::size_t rank = 1; rank < names_.size(); ++rank) {
+  const std::size_t begin = rank_ == 0 ? 1 : 0, end = rank_ == 0 ? names_.size() : 1;
+  for (std::size_t rank = begin; rank < end; ++rank) {
     const std::string pulse = "pulse/" + std::to_string(rank);
     std::string said = store_->check({pulse}) ? text_of(store_->get(pulse)) : "";
     if (said != heard_[rank]) {
       heard_[rank] = std::move(said);
       when_[rank] = now;
-    } else if (now - when_[rank] > patience_) {
-      return Trouble{true, names_[rank] + " has not been heard of for " + in_seconds(patience_)};
     }
+    const bool lost = now - when_[rank] > patience_;
+    {
+      const std::lock_guard lock(mutex_);
+      lost_[rank] = lost;
+    }
+    if (!lost) continue;
+    const Trouble trouble{rank > 0, names_[rank] + " has not been heard of for " + in_seconds(patience_)};
+    if (!store_->check({"trouble"})) store_->set("trouble", bytes_of(to_text(trouble)));
+    keep(trouble);
   }
-  return std::nullopt;
 }
 
-/// One beat; what is wrong, if anything.
-std::optional<Trouble> Pulse::look() {
-  if (store_->check({"trouble"})) return trouble_of(text_of(store_->get("trouble")));
-  if (rank_ > 0) {
-    store_->set("pulse/" + std::to_string(rank_),
-                bytes_of(std::to_string(Clock::now().time_since_epoch().count())));
-    return std::nullopt;
-  }
-  std::optional<Trouble> trouble = stale();
-  if (trouble) store_->set("trouble", bytes_of(to_text(*trouble)));
-  return trouble;
+/// One beat.
+void Pulse::look() {
+  store_->set("pulse/" + std::to_string(rank_),
+              bytes_of(std::to_string(Clock::now().time_since_epoch().count())));
+  if (store_->check({"trouble"})) keep(trouble_of(text_of(store_->get("trouble"))));
+  listen();
 }
 
 void Pulse::beat() {
   do {
-    std::optional<Trouble> trouble;
     try {
-      trouble = look();
+      look();
     } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
-      trouble = Trouble{false, names_.front() + ", where the others meet, is gone"};
+      keep({false, place_ + " is gone"});
+      const std::lock_guard lock(mutex_);
+      gone_ = true;
+      return;
     }
     const std::lock_guard lock(mutex_);
     answered_ = Clock::now();
-    trouble_ = std::move(trouble);
-    if (trouble_) return;
   } while (!wait(stop_));
 }
 
@@ -117,9 +139,9 @@ void Pulse::watch() {
     {
       const std::lock_guard lock(mutex_);
       if (Clock::now() - before > 3 * interval_) answered_ = Clock::now();  // this process itself was stopped
-      if (trouble_ || Clock::now() - answered_ <= patience_ + interval_) continue;
+      if (gone_ || Clock::now() - answered_ <= patience_ + interval_) continue;
     }
-    dead_(names_.front() + ", where the others meet, has not answered for " + in_seconds(patience_));
+    dead_(place_ + " has not answered for " + in_seconds(patience_));
   }
 }
 

@@ -1,6 +1,7 @@
 // What goes wrong on one rank ends the run on all, with a message that names it; or the others go on.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "tests/harness/distributed/federations.hpp"
@@ -182,9 +183,14 @@ TEST_CASE("an error on one rank ends all, with its name where it is another's") 
   CHECK(contains(bad.err, "FEDVAL_INTERFACE is \"none7\": no such network interface with an address"));
 }
 
-TEST_CASE("where that is wanted, the run goes on without a rank that is lost, with the same bits") {
-  for (const int signal : {SIGKILL, SIGSTOP}) {
+TEST_CASE("where that is wanted, the run goes on without ranks that are lost, with the same bits") {
+  struct Loss {
+    int signal;
+    std::vector<std::size_t> ranks;
+  };
+  for (const auto& [signal, lost] : {Loss{SIGKILL, {1}}, Loss{SIGSTOP, {1}}, Loss{SIGKILL, {1, 2}}}) {
     CAPTURE(signal);
+    CAPTURE(lost.size());
     const Folder folder;
     write_text(folder / "everything.toml", everything);
     const std::filesystem::path partial = folder / "runs/.everything.partial";
@@ -197,8 +203,9 @@ TEST_CASE("where that is wanted, the run goes on without a rank that is lost, wi
       team[0].until([&] { return identity_of(partial / "checkpoint") != before; });
     }
     REQUIRE(team[0].running());
-    team[1].send(signal);
+    for (const std::size_t rank : lost) team[rank].send(signal);
     for (const std::size_t rank : {0, 2}) {
+      if (std::ranges::find(lost, rank) != lost.end()) continue;
       const Finished ended = team[rank].wait();
       CAPTURE(ended.err);
       CHECK(ended.code == 0);
