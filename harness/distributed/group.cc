@@ -9,11 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <iostream>
+#include <limits>
+#include <map>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <utility>
 
 #include "fedval/error.hpp"
+#include "harness/distributed/bundle.hpp"
 #include "harness/distributed/messages.hpp"
 #include "harness/distributed/store.hpp"
 
@@ -57,7 +60,11 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
       false;  // it would count whoever connects; who belongs here is settled under the prefix
   options.timeout = r.patience;
   try {
-    return c10::make_intrusive<c10d::TCPStore>(r.address, options);
+    auto store = c10::make_intrusive<c10d::TCPStore>(r.address, options);
+    // From now on the pulse says who is not there, and a wait that ended of itself would confuse c10d: an
+    // answer that comes later would be taken for another one's.
+    store->setTimeout(milliseconds(std::numeric_limits<int>::max()));  // 24 days, as c10d counts
+    return store;
   } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
     if (serves)
       fail("rank 0 cannot listen at ", where(r), ": the port is taken, or the address not this machine's");
@@ -98,6 +105,13 @@ std::shared_ptr<gloo::transport::Device> device_for(const Rendezvous& r) {
     if (!address.empty()) fail("Gloo cannot use this machine's address ", address);
     fail("FEDVAL_INTERFACE is \"", r.interface, "\": no such network interface with an address");
   }
+}
+
+/// part(begin, bytes) for each part of so many bytes that is not too much at once.
+template <class Part>
+void in_parts(std::size_t bytes, Part&& part) {
+  for (std::size_t begin = 0; begin < bytes; begin += most_at_once)
+    part(begin, std::min(most_at_once, bytes - begin));
 }
 
 }  // namespace
@@ -145,61 +159,93 @@ std::vector<at::Tensor> Ranks::Group::gather(const at::Tensor& own) {
 
 void Ranks::Group::broadcast(const std::vector<at::Tensor>& tensors, std::span<const std::size_t> owners) {
   exchange([&](c10d::ProcessGroupGloo& gloo) {
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      const at::Tensor flat = tensors[i].view({-1});
-      const std::int64_t most = static_cast<std::int64_t>(most_at_once) / flat.element_size();
-      c10d::BroadcastOptions options;
-      options.rootRank = static_cast<std::int64_t>(owners[i]);
-      for (std::int64_t begin = 0; begin < flat.numel(); begin += most) {
-        std::vector<at::Tensor> one{flat.narrow(0, begin, std::min(most, flat.numel() - begin))};
-        gloo.broadcast(one, options)->wait();
+    Bundle bundle;
+    c10d::BroadcastOptions options;
+    const auto move = [&] {
+      if (bundle.empty()) return;
+      const bool sends = static_cast<std::size_t>(options.rootRank) == rendezvous_.rank;
+      std::vector<at::Tensor> one{sends ? bundle.packed() : bundle.room()};
+      gloo.broadcast(one, options)->wait();
+      if (!sends) {
+        bundle.unpack();
+        received_ += one.front().nbytes();
       }
-      if (owners[i] != rendezvous_.rank) received_ += tensors[i].nbytes();
+      bundle = {};
+    };
+    for (std::size_t owner = 0; owner < names_.size(); ++owner) {
+      options.rootRank = static_cast<std::int64_t>(owner);
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        if (owners[i] != owner) continue;
+        in_parts(tensors[i].nbytes(), [&](std::size_t begin, std::size_t bytes) {
+          if (!bundle.takes(bytes)) move();
+          bundle.add(static_cast<char*>(tensors[i].data_ptr()) + begin, bytes);
+        });
+      }
+      move();
     }
   });
 }
 
 void Ranks::Group::send(const std::vector<Parcel>& parcels) {
   const std::size_t rank = rendezvous_.rank;
-  struct Piece {
-    const Parcel* parcel;
-    std::size_t begin, bytes;
+  struct Way {
+    std::size_t from, to;
+    Bundle bundle;
   };
-  std::vector<Piece> pieces;
+  std::vector<Way> ways;  // the bundles of one exchange
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> latest;
   std::vector<std::size_t> moved(names_.size());
   const auto move = [&] {
-    if (pieces.empty()) return;
+    if (ways.empty()) return;
     exchange([&](c10d::ProcessGroupGloo& gloo) {
       using Work = decltype(gloo.send(std::declval<std::vector<at::Tensor>&>(), 0, 0));
       std::vector<Work> under_way;
       int number = 0;
-      for (const auto& [parcel, begin, bytes] : pieces) {
+      for (auto& [from, to, bundle] : ways) {
         ++number;
-        if (parcel->from != rank && parcel->to != rank) continue;
-        const auto entry = static_cast<std::size_t>(parcel->tensor.element_size());
-        std::vector<at::Tensor> part{parcel->tensor.view({-1}).narrow(
-            0, static_cast<std::int64_t>(begin / entry), static_cast<std::int64_t>(bytes / entry))};
-        under_way.push_back(parcel->from == rank ? gloo.send(part, static_cast<int>(parcel->to), number)
-                                                 : gloo.recv(part, static_cast<int>(parcel->from), number));
-        if (parcel->to == rank) received_ += bytes;
+        if (from != rank && to != rank) continue;
+        std::vector<at::Tensor> part{from == rank ? bundle.packed() : bundle.room()};
+        under_way.push_back(from == rank ? gloo.send(part, static_cast<int>(to), number)
+                                         : gloo.recv(part, static_cast<int>(from), number));
+        if (to == rank) received_ += part.front().nbytes();
       }
       for (const Work& work : under_way) work->wait();
     });
-    pieces.clear();
+    for (auto& [from, to, bundle] : ways)
+      if (to == rank) bundle.unpack();
+    ways.clear();
+    latest.clear();
     std::ranges::fill(moved, 0);
   };
-  // All know all sizes, so all make the same exchanges of them.
-  for (const Parcel& parcel : parcels) {
-    if (parcel.from == parcel.to) continue;
-    for (std::size_t begin = 0; begin < parcel.bytes; begin += most_at_once) {
-      const std::size_t bytes = std::min(most_at_once, parcel.bytes - begin);
-      if (std::max(moved[parcel.from], moved[parcel.to]) + bytes > most_at_once) move();
-      pieces.push_back({&parcel, begin, bytes});
-      moved[parcel.from] += bytes;
-      moved[parcel.to] += bytes;
-    }
+  // All know all sizes, so all make the same exchanges and bundles of them.
+  for (const auto& [tensor, from, to, size] : parcels) {
+    if (from == to) continue;
+    in_parts(size, [&](std::size_t begin, std::size_t bytes) {
+      if (std::max(moved[from], moved[to]) + bytes > most_at_once) move();
+      const auto [place, first] = latest.try_emplace({from, to}, ways.size());
+      if (!first && !ways[place->second].bundle.takes(bytes)) place->second = ways.size();
+      if (place->second == ways.size()) ways.push_back({from, to, {}});
+      const bool here = from == rank || to == rank;
+      ways[place->second].bundle.add(here ? static_cast<char*>(tensor.data_ptr()) + begin : nullptr, bytes);
+      moved[from] += bytes;
+      moved[to] += bytes;
+    });
   }
   move();
+}
+
+void Ranks::Group::pass_on(const at::Tensor& sum, const std::function<void()>& add) {
+  const auto rank = static_cast<int>(rendezvous_.rank), last = static_cast<int>(rendezvous_.ranks) - 1;
+  std::vector<at::Tensor> one{sum};
+  exchange([&](c10d::ProcessGroupGloo& gloo) {
+    if (rank > 0) gloo.recv(one, rank - 1, 0)->wait();
+    add();
+    if (rank < last) gloo.send(one, rank + 1, 0)->wait();
+    c10d::BroadcastOptions options;
+    options.rootRank = last;
+    gloo.broadcast(one, options)->wait();
+  });
+  received_ += ((rank > 0 ? 1 : 0) + (rank < last ? 1 : 0)) * sum.nbytes();
 }
 
 /// Every rank that is still there says so to the next generation, once the training that it is at is done;
@@ -266,16 +312,21 @@ void Ranks::Group::form() {
   }
 }
 
-/// All are here, and all are still there. Nobody can run ahead: the next meeting counts on. Who has waited
-/// long looks seldom, so that nobody waits more than an eighth longer than it must.
+/// All are here, and all are still there. Nobody can run ahead: the next meeting counts on. The last to come
+/// sets the key that the others wait for, or the pulse does.
 void Ranks::Group::meet() {
-  ++meetings_;
-  const auto all = static_cast<std::int64_t>(rendezvous_.ranks * meetings_);
-  const auto begin = Clock::now();
-  for (std::int64_t here = store_->add("meetings", 1); here < all; here = store_->add("meetings", 0)) {
-    pulse_->check();
-    const Clock::duration shortest = std::chrono::microseconds(20), longest = milliseconds(20);
-    std::this_thread::sleep_for(std::clamp((Clock::now() - begin) / 8, shortest, longest));
+  const auto met = [](std::size_t meeting) { return "met/" + std::to_string(meeting); };
+  const std::string all = "all", key = met(++meetings_);
+  pulse_->awaits(key);
+  pulse_->check();
+  if (store_->add("meetings", 1) == static_cast<std::int64_t>(rendezvous_.ranks * meetings_)) {
+    store_->set(key, bytes_of(all));
+    store_->deleteKey(met(meetings_ - 1));  // all have read it, for they are here
+  } else if (text_of(store_->get(key)) != all) {
+    while (true) {
+      pulse_->check();
+      std::this_thread::sleep_for(milliseconds(20));
+    }
   }
 }
 

@@ -60,6 +60,11 @@ bool Pulse::lost(std::size_t rank) const {
   return lost_[rank];
 }
 
+void Pulse::awaits(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  awaited_ = key;
+}
+
 void Pulse::leave(c10d::Store& store, const std::string& name, const std::string& why) {
   if (!store.check({"trouble"}))
     store.set("trouble", bytes_of(to_text(Trouble{false, name + " has left: " + why})));
@@ -117,6 +122,12 @@ void Pulse::look() {
               bytes_of(std::to_string(Clock::now().time_since_epoch().count())));
   if (store_->check({"trouble"})) keep(trouble_of(text_of(store_->get("trouble"))));
   listen();
+  std::string awaited;
+  {
+    const std::lock_guard lock(mutex_);
+    if (first_) awaited = awaited_;
+  }
+  if (!awaited.empty()) store_->set(awaited, bytes_of("trouble"));
 }
 
 void Pulse::beat() {

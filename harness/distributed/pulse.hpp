@@ -39,6 +39,10 @@ class Pulse {
   /// Rank 0's: whether it has not heard of this rank for longer than the patience.
   bool lost(std::size_t rank) const;
 
+  /// The key of the store that this rank is about to wait for: set by the pulse where there is trouble, lest
+  /// it waits for ever. check() comes next.
+  void awaits(const std::string& key);
+
   /// Tells all that this rank leaves, and why. On the caller's own connection.
   static void leave(c10d::Store& store, const std::string& name, const std::string& why);
 
@@ -66,6 +70,7 @@ class Pulse {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false, over_ = false, gone_ = false;
+  std::string awaited_;
   std::vector<bool> lost_;
   std::optional<Trouble> first_, end_;  // the first trouble, and the first after which nobody goes on
   Clock::time_point answered_;
