@@ -188,10 +188,11 @@ Needs needs_of(const Scale& scale, const Speeds& speeds, std::size_t ranks) {
 
 void print_plan(const Settings& settings, const Places& places, const std::vector<std::size_t>& ranks,
                 double link, bool one_machine, std::ostream& out) {
-  // Where cores share caches and memory, a step takes the longer the more of them are at work.
+  // Where cores share caches and memory, a step takes the longer the more of them are at work; and where
+  // threads share a core, until they have taken their turns. More than two a core change little more.
   const auto at_work = [&](std::size_t count) {
     if (!one_machine || settings.threads == 0) return settings.threads;
-    return std::min(static_cast<std::size_t>(cores()), count * settings.threads);
+    return std::min(2 * static_cast<std::size_t>(cores()), count * settings.threads);
   };
   struct Measured {
     Speeds speeds;
@@ -214,11 +215,11 @@ void print_plan(const Settings& settings, const Places& places, const std::vecto
       scale = scale_of(laboratory);
       left_out = uncounted_in(laboratory.settings);
     }
-    const auto workers = static_cast<double>(laboratory.workers.count());
+    const double used = std::min(cores(), static_cast<double>(laboratory.workers.count()));
     measured[at_work(count)] = {{.start = start,
                                  .join = 1,  // c10d looks for rank 0 once a second
-                                 .step = pace.seconds_a_step * workers,
-                                 .example = pace.seconds_an_example * workers,
+                                 .step = pace.seconds_a_step * used,
+                                 .example = pace.seconds_an_example * used,
                                  .products = measured_products(),
                                  .link = link,
                                  .cores = cores(),
