@@ -129,7 +129,12 @@ void CoalitionCache::write(const std::vector<Tested>& values) const {
   // Runs that end together write the same file: each a draft of its own.
   const std::filesystem::path own = path_.string() + "." + std::to_string(::getpid());
   replace_file(own, {text_of(values)});
-  put_in_place(own, path_);
+  try {
+    put_in_place(own, path_);
+  } catch (const Error&) {
+    std::filesystem::remove(own, error);
+    throw;
+  }
 }
 
 }  // namespace fedval::harness

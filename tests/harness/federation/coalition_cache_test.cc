@@ -287,6 +287,15 @@ TEST_CASE("values that are too few, a folder that cannot be made, too many agent
   CHECK(complaint_of([&] { CoalitionCache(folder.path(), origin_of(17)); }).starts_with("17 agents"));
 }
 
+TEST_CASE("a folder in the file's place is named, and nothing is left beside it") {
+  const Folder folder;
+  const CoalitionCache cache(folder / "cache", origin_of(2));
+  std::filesystem::create_directories(cache.path() / "in_the_way");
+  CHECK(complaint_of([&] { cache.write(some_values(4)); }).find(cache.path().string()) != std::string::npos);
+  const std::filesystem::directory_iterator all(folder / "cache");
+  CHECK(std::distance(begin(all), end(all)) == 1);
+}
+
 TEST_CASE("runs of one origin that end together write one whole file") {
   const Folder folder;
   const CoalitionCache cache(folder.path(), origin_of(4));
