@@ -402,7 +402,9 @@ std::filesystem::path to_the_end(Begin&& begin, std::filesystem::path& partial, 
     try {
       if (lost) {
         ranks.reform();
-        began = began || ranks.any(!partial.empty() && std::filesystem::exists(partial / "checkpoint"));
+        std::error_code unknown;
+        began = ranks.any(began ||
+                          (!partial.empty() && std::filesystem::exists(partial / "checkpoint", unknown)));
         lost = false;
       }
       return began ? go_on(partial, places, overrides, terminal, ranks) : begin();

@@ -60,11 +60,7 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
       false;  // it would count whoever connects; who belongs here is settled under the prefix
   options.timeout = r.patience;
   try {
-    auto store = c10::make_intrusive<c10d::TCPStore>(r.address, options);
-    // From now on the pulse says who is not there, and a wait that ended of itself would confuse c10d: an
-    // answer that comes later would be taken for another one's.
-    store->setTimeout(milliseconds(std::numeric_limits<int>::max()));  // 24 days, as c10d counts
-    return store;
+    return c10::make_intrusive<c10d::TCPStore>(r.address, options);
   } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
     if (serves)
       fail("rank 0 cannot listen at ", where(r), ": the port is taken, or the address not this machine's");
@@ -123,11 +119,21 @@ Ranks::Group::Group(const Rendezvous& r)
       prefix_(prefix_of(r)),
       store_(of_generation(everyone_)),
       names_(meet_all()) {
-  form();
+  try {
+    form();
+  } catch (const Error& error) {
+    abandon(error.what());
+    part();
+    throw;
+  }
 }
 
 Ranks::Group::~Group() {
-  if (finished_) return;
+  if (!finished_) part();
+}
+
+/// Goes, and says why, without which the others would soon miss this rank.
+void Ranks::Group::part() {
   try {
     Pulse::leave(*store_, names_[rendezvous_.rank], why_.empty() ? "it was stopped" : why_);
     linger();
@@ -142,6 +148,8 @@ void Ranks::Group::exchange(Step&& step) {
     meet();
     step(*gloo_);
   } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
     explain(error, [&] { pulse_->check(); });
@@ -252,7 +260,7 @@ void Ranks::Group::pass_on(const at::Tensor& sum, const std::function<void()>& a
 /// rank 0 waits for each that is heard of, and says who belongs to it. All watch one another as before
 /// meanwhile.
 void Ranks::Group::reform() {
-  std::unique_ptr<Pulse> before = std::move(pulse_);
+  const std::unique_ptr<Pulse> before = std::move(pulse_);
   ++generation_;
   const c10::intrusive_ptr<c10d::Store> next = of_generation(everyone_);
   std::vector<std::size_t> members;
@@ -268,7 +276,7 @@ void Ranks::Group::reform() {
   std::vector<std::string> names;
   for (const std::size_t rank : members) names.push_back(names_[rank]);
   gloo_.reset();
-  before.reset();
+  device_ = device_for(rendezvous_);  // a rank that comes back would find the old one listening
   names_ = std::move(names);
   rendezvous_.rank = static_cast<std::size_t>(place - members.begin());
   rendezvous_.ranks = members.size();
@@ -295,7 +303,13 @@ c10::intrusive_ptr<c10d::Store> Ranks::Group::of_generation(c10::intrusive_ptr<c
 /// The ranks as they are numbered now begin to watch one another and to exchange data.
 void Ranks::Group::form() {
   const Rendezvous& r = rendezvous_;
-  pulse_ = std::make_unique<Pulse>(of_generation(connect(r, false)), r.rank, names_,
+  // From now on the pulse says who does not answer. A wait that ended of itself would confuse c10d: an answer
+  // that comes later is taken for another one's. Gloo's do end so, each on a connection that is its own.
+  constexpr milliseconds never(std::numeric_limits<int>::max());  // 24 days
+  const c10::intrusive_ptr<c10d::TCPStore> beats = connect(r, false);
+  beats->setTimeout(never);
+  everyone_->setTimeout(never);
+  pulse_ = std::make_unique<Pulse>(of_generation(beats), r.rank, names_,
                                    r.launcher_serves ? "the launcher's store" : names_.front(), r.patience,
                                    [name = names_[r.rank]](const std::string& why) {
                                      std::cerr << "harness: " << name << ": " << why << std::endl;
@@ -305,8 +319,8 @@ void Ranks::Group::form() {
   options->devices.push_back(device_);
   try {
     gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(
-        c10::make_intrusive<c10d::PrefixStore>("gloo", store_), static_cast<int>(r.rank),
-        static_cast<int>(r.ranks), options);
+        c10::make_intrusive<c10d::PrefixStore>("gloo", of_generation(connect(r, false))),
+        static_cast<int>(r.rank), static_cast<int>(r.ranks), options);
   } catch (const std::exception& error) {
     explain(error, [&] { pulse_->check(); });
   }
@@ -317,7 +331,7 @@ void Ranks::Group::form() {
 void Ranks::Group::meet() {
   const auto met = [](std::size_t meeting) { return "met/" + std::to_string(meeting); };
   const std::string all = "all", key = met(++meetings_);
-  pulse_->awaits(key);
+  const Pulse::Wait wait(*pulse_, key);
   pulse_->check();
   if (store_->add("meetings", 1) == static_cast<std::int64_t>(rendezvous_.ranks * meetings_)) {
     store_->set(key, bytes_of(all));
@@ -338,6 +352,7 @@ std::vector<std::string> Ranks::Group::meet_all() {
       fail("rank ", mine, " is there already: two processes have that number");
     store_->set("host/" + mine, bytes_of(host()));
     store_->set("address/" + mine, bytes_of(rendezvous_.interface.empty() ? own_address(rendezvous_) : ""));
+    store_->set("master/" + mine, bytes_of(rendezvous_.address));
     store_->set("process/" + mine, bytes_of(std::to_string(::getpid())));
     // Rank 0 takes the store with it: the others find out who is missing before that.
     const auto latest =
@@ -356,13 +371,15 @@ std::vector<std::string> Ranks::Group::meet_all() {
       if (theirs == host() && rank != rendezvous_.rank) ++beside_;
       const std::string address = text_of(store_->get("address/" + number));
       if (unreachable.empty() && (address.starts_with("127.") || address == "::1"))
-        unreachable = names.back() + " takes its own address for " + address;
+        unreachable = names.back() + " takes its own address for " + address +
+                      ", at which no other machine finds it: its MASTER_ADDR is \"" +
+                      text_of(store_->get("master/" + number)) + "\"";
     }
     // A host's name often stands for a loopback address on its own machine.
     if (beside_ < rendezvous_.ranks && !unreachable.empty()) {
       linger();
-      fail(unreachable, ", at which no other machine finds it: MASTER_ADDR is \"", rendezvous_.address,
-           "\", must be an address of the network that all share, or FEDVAL_INTERFACE name its interface");
+      fail(unreachable,
+           ", must be an address of the network that all share, or FEDVAL_INTERFACE name its interface");
     }
     return names;
   } catch (const Error&) {
@@ -380,11 +397,12 @@ std::string Ranks::Group::missing_ranks() {
   return missing;
 }
 
-std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next, const Pulse& before) {
+std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next, Pulse& before) {
   const auto here = [](std::size_t rank) { return "here/" + std::to_string(rank); };
   const auto wait_for = [&](const auto& done) {
     for (; !done(); std::this_thread::sleep_for(milliseconds(20))) before.check_end();
   };
+  const Pulse::Wait wait(before, "members");
   next.set(here(rendezvous_.rank), bytes_of(""));
   if (rendezvous_.rank > 0) {
     wait_for([&] { return next.check({"members"}); });
@@ -394,10 +412,9 @@ std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next, const Pulse
   wait_for([&] {
     members.clear();
     for (std::size_t rank = 0; rank < names_.size(); ++rank) {
-      if (next.check({here(rank)}))
-        members.push_back(rank);
-      else if (!before.lost(rank))
-        return false;
+      if (before.lost(rank)) continue;
+      if (!next.check({here(rank)})) return false;
+      members.push_back(rank);
     }
     return true;
   });

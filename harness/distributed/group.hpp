@@ -66,8 +66,9 @@ class Ranks::Group {
   void meet();
   std::vector<std::string> meet_all();
   std::string missing_ranks();
-  std::vector<std::size_t> members_of(c10d::Store& next, const Pulse& before);
+  std::vector<std::size_t> members_of(c10d::Store& next, Pulse& before);
   [[noreturn]] void explain(const std::exception& error, const std::function<void()>& check);
+  void part();
   void linger();
 
   Rendezvous rendezvous_;

@@ -14,6 +14,11 @@ std::string in_seconds(std::chrono::milliseconds time) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
 }
 
+/// The first trouble of all is everyone's.
+void tell(c10d::Store& store, const Trouble& trouble) {
+  store.compareSet("trouble", {}, bytes_of(to_text(trouble)));
+}
+
 }  // namespace
 
 Pulse::Pulse(c10::intrusive_ptr<c10d::Store> store, std::size_t rank, std::vector<std::string> names,
@@ -66,8 +71,7 @@ void Pulse::awaits(const std::string& key) {
 }
 
 void Pulse::leave(c10d::Store& store, const std::string& name, const std::string& why) {
-  if (!store.check({"trouble"}))
-    store.set("trouble", bytes_of(to_text(Trouble{false, name + " has left: " + why})));
+  tell(store, {false, name + " has left: " + why});
 }
 
 void Pulse::end(std::thread& thread, bool& flag) {
@@ -111,7 +115,7 @@ void Pulse::listen() {
     }
     if (!lost) continue;
     const Trouble trouble{rank > 0, names_[rank] + " has not been heard of for " + in_seconds(patience_)};
-    if (!store_->check({"trouble"})) store_->set("trouble", bytes_of(to_text(trouble)));
+    tell(*store_, trouble);
     keep(trouble);
   }
 }
@@ -150,7 +154,8 @@ void Pulse::watch() {
     {
       const std::lock_guard lock(mutex_);
       if (Clock::now() - before > 3 * interval_) answered_ = Clock::now();  // this process itself was stopped
-      if (gone_ || Clock::now() - answered_ <= patience_ + interval_) continue;
+      if (gone_ && awaited_.empty()) continue;                              // who does not wait finds out
+      if (Clock::now() - answered_ <= patience_ + interval_) continue;
     }
     dead_(place_ + " has not answered for " + in_seconds(patience_));
   }

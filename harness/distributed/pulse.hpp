@@ -39,9 +39,18 @@ class Pulse {
   /// Rank 0's: whether it has not heard of this rank for longer than the patience.
   bool lost(std::size_t rank) const;
 
-  /// The key of the store that this rank is about to wait for: set by the pulse where there is trouble, lest
-  /// it waits for ever. check() comes next.
-  void awaits(const std::string& key);
+  /// While there is one, this rank waits for the store, and for this key of it, which the pulse sets where
+  /// there is trouble; where it cannot, it calls `dead`. check() comes before the wait begins.
+  class Wait {
+   public:
+    Wait(Pulse& pulse, const std::string& key) : pulse_(pulse) { pulse_.awaits(key); }
+    ~Wait() { pulse_.awaits(""); }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+
+   private:
+    Pulse& pulse_;
+  };
 
   /// Tells all that this rank leaves, and why. On the caller's own connection.
   static void leave(c10d::Store& store, const std::string& name, const std::string& why);
@@ -54,6 +63,7 @@ class Pulse {
   void look();
   void listen();
   void keep(const Trouble& trouble);
+  void awaits(const std::string& key);
   bool wait(const bool& flag);
   void end(std::thread& thread, bool& flag);
 

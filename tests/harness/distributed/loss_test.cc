@@ -142,19 +142,44 @@ TEST_CASE("a second loss at any time while the others number themselves anew is 
     delays.emplace_back(std::uniform_int_distribution<int>(from, to)(random));
   for (const std::chrono::milliseconds delay : delays) {
     CAPTURE(delay.count());
+    const std::size_t second = 2 + random() % 2;
+    CAPTURE(second);
+    std::vector<int> expected{0, killed, 0, 0};
+    expected[second] = killed;
     CHECK(codes_of(that_goes_on(4), [&](const Rendezvous& r) {
             Ranks ranks(r);
             ranks.any(false);
             if (r.rank == 1) ::raise(SIGKILL);
             std::thread end;
-            if (r.rank == 3)
+            if (r.rank == second)
               end = std::thread([&] {
                 std::this_thread::sleep_for(delay);
                 ::raise(SIGKILL);
               });
-            go_on_with(ranks, r.rank == 3 ? 1 : 2);  // 1: never
+            go_on_with(ranks, r.rank == second ? 1 : 2);  // 1: never
             ranks.finish();
-          }) == std::vector<int>{0, killed, 0, killed});
+          }) == expected);
+  }
+}
+
+TEST_CASE(
+    "a rank that has come to go on, and is lost while the others wait for a busy one, is done without") {
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    CAPTURE(signal);
+    CHECK(codes_of(that_goes_on(4), [&](const Rendezvous& r) {
+            Ranks ranks(r);
+            ranks.any(false);
+            if (r.rank == 1) ::raise(SIGKILL);
+            std::thread end;
+            if (r.rank == 2)
+              end = std::thread([&] {
+                std::this_thread::sleep_for(std::chrono::seconds(5));
+                ::raise(signal);
+              });
+            if (r.rank == 3) std::this_thread::sleep_for(std::chrono::seconds(10));
+            go_on_with(ranks, r.rank == 2 ? 1 : 2);  // 1: never
+            ranks.finish();
+          }) == std::vector<int>{0, killed, killed, 0});
   }
 }
 
