@@ -198,8 +198,8 @@ Federation::Pace Federation::measure() {
   // The first also pays for memory and for choosing kernels, which is little of one that takes long; others
   // are repeated until caches and clocks are warm.
   const auto seconds_of_one = [](const auto& seconds_of_many) {
-    constexpr double long_one = 2, enough = 0.5;
-    constexpr std::size_t fewest = 4, most = 4096;
+    constexpr double long_one = 2, enough = 2;
+    constexpr std::size_t fewest = 4, most = 16384;
     const double first = seconds_of_many(1);
     if (first > long_one) return first;
     const double seconds = seconds_of_many(fewest) / fewest;

@@ -91,7 +91,7 @@ class Federation {
     double seconds_a_step = 0;      ///< optimiser steps, all workers side by side
     double seconds_an_example = 0;  ///< tested, all workers side by side
   };
-  /// Measured for about half a second each on the largest agent's examples and on a batch of tests.
+  /// Measured for about two seconds each on the largest agent's examples and on a batch of tests.
   Pace measure();
 
   /// Each state on the part that the settings name for evaluation. Equal tensors are tested once.
