@@ -15,10 +15,11 @@ namespace fedval::harness {
 
 class Bundle {
  public:
-  bool empty() const { return runs_.empty(); }
+  static constexpr std::size_t most = std::size_t{1} << 20;
+
+  std::size_t bytes() const { return bytes_; }
   /// Whether there is room for so many bytes more. A run that is longer than a bundle goes alone.
   bool takes(std::size_t bytes) const { return runs_.empty() || bytes_ + bytes <= most; }
-  /// `data`: null where it is neither sent nor received here.
   void add(void* data, std::size_t bytes) {
     runs_.push_back({data, bytes});
     bytes_ += bytes;
@@ -42,7 +43,6 @@ class Bundle {
   }
 
  private:
-  static constexpr std::size_t most = std::size_t{1} << 20;
   struct Run {
     void* data;
     std::size_t bytes;

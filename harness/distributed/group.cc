@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
+#include <deque>
 #include <iostream>
 #include <limits>
-#include <map>
+#include <mutex>
+#include <stop_token>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <utility>
@@ -26,6 +29,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
+
+constexpr milliseconds never(std::numeric_limits<int>::max());  // 24 days
 
 /// The prefix of every key: nobody who does not know the secret, or takes part in another run, finds the
 /// others.
@@ -103,6 +108,26 @@ std::shared_ptr<gloo::transport::Device> device_for(const Rendezvous& r) {
   }
 }
 
+/// Where a store does not answer: no wait for it can be ended.
+[[noreturn]] void give_up(const std::string& name, const std::string& why) {
+  std::cerr << "harness: " << name << ": " << why << std::endl;
+  ::_exit(2);
+}
+
+/// late() is called, but for who asks the thread to stop before, as its destructor does.
+std::jthread deadline(milliseconds time, std::function<void()> late) {
+  return std::jthread([time, late = std::move(late)](const std::stop_token& in_time) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, in_time, time, [] { return false; });
+    if (!in_time.stop_requested()) late();
+  });
+}
+
+/// Bytes that are sent sooner than a message is.
+constexpr std::size_t a_little = std::size_t{64} << 10;
+
 /// part(begin, bytes) for each part of so many bytes that is not too much at once.
 template <class Part>
 void in_parts(std::size_t bytes, Part&& part) {
@@ -141,12 +166,11 @@ void Ranks::Group::part() {
   }
 }
 
-/// One step of Gloo's, for which all meet. Everything that goes wrong is a rank's, and named.
-template <class Step>
-void Ranks::Group::exchange(Step&& step) {
+/// Steps of Gloo's. Everything that goes wrong is a rank's, and named.
+template <class Steps>
+void Ranks::Group::exchange(Steps&& steps) {
   try {
-    meet();
-    step(*gloo_);
+    steps();
   } catch (const Error&) {
     throw;
   } catch (const std::bad_alloc&) {
@@ -156,104 +180,108 @@ void Ranks::Group::exchange(Step&& step) {
   }
 }
 
+/// For as long as it takes: who is late is waited for, and the pulse says who is lost. (Gloo closes all
+/// connections when a wait for a message ends by its time.)
+void Ranks::Group::wait(c10d::Work& work) {
+  pulse_->check();
+  const Pulse::Wait waiting(*pulse_, [&] { work.abort(); });
+  if (!work.wait(never)) pulse_->check();
+}
+
+void Ranks::Group::meet() { gather(at::zeros({1}, at::kByte)); }
+
 std::vector<at::Tensor> Ranks::Group::gather(const at::Tensor& own) {
-  std::vector<std::vector<at::Tensor>> all(1);
-  for (std::size_t rank = 0; rank < names_.size(); ++rank) all[0].push_back(at::empty_like(own));
-  std::vector<at::Tensor> mine{own};
-  exchange([&](c10d::ProcessGroupGloo& gloo) { gloo.allgather(all, mine)->wait(); });
-  received_ += own.nbytes() * (names_.size() - 1);
-  return all[0];
+  std::vector<at::Tensor> all;
+  std::vector<std::size_t> owners;
+  for (std::size_t rank = 0; rank < names_.size(); ++rank) {
+    all.push_back(rank == rendezvous_.rank ? own : at::empty_like(own));
+    owners.push_back(rank);
+  }
+  broadcast(all, owners);
+  return all;
 }
 
 void Ranks::Group::broadcast(const std::vector<at::Tensor>& tensors, std::span<const std::size_t> owners) {
-  exchange([&](c10d::ProcessGroupGloo& gloo) {
-    Bundle bundle;
-    c10d::BroadcastOptions options;
-    const auto move = [&] {
-      if (bundle.empty()) return;
-      const bool sends = static_cast<std::size_t>(options.rootRank) == rendezvous_.rank;
-      std::vector<at::Tensor> one{sends ? bundle.packed() : bundle.room()};
-      gloo.broadcast(one, options)->wait();
-      if (!sends) {
-        bundle.unpack();
-        received_ += one.front().nbytes();
-      }
-      bundle = {};
-    };
-    for (std::size_t owner = 0; owner < names_.size(); ++owner) {
-      options.rootRank = static_cast<std::int64_t>(owner);
-      for (std::size_t i = 0; i < tensors.size(); ++i) {
-        if (owners[i] != owner) continue;
-        in_parts(tensors[i].nbytes(), [&](std::size_t begin, std::size_t bytes) {
-          if (!bundle.takes(bytes)) move();
-          bundle.add(static_cast<char*>(tensors[i].data_ptr()) + begin, bytes);
-        });
-      }
-      move();
-    }
-  });
+  std::size_t bytes = 0;
+  for (const at::Tensor& tensor : tensors) bytes += tensor.nbytes();
+  const bool from_one = std::ranges::all_of(owners, [&](std::size_t owner) { return owner == owners[0]; });
+  const bool many = names_.size() > 2;
+  // Much from one goes from hand to hand.
+  if (many && from_one && bytes > Bundle::most) return pass_on(tensors, owners[0]);
+  // A little from each is told by rank 0: 2 R messages, not R^2. Of more, every way takes a part.
+  const bool by_first = many && !from_one && bytes <= a_little;
+  std::vector<Parcel> there, back;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::size_t owner = owners[i], size = tensors[i].nbytes(), teller = by_first ? 0 : owner;
+    there.push_back({tensors[i], owner, teller, size});
+    for (std::size_t rank = 0; rank < names_.size(); ++rank)
+      if (rank != owner) back.push_back({tensors[i], teller, rank, size});
+  }
+  send(there);
+  send(back);
+}
+
+void Ranks::Group::pass_on(const std::vector<at::Tensor>& tensors, std::size_t owner) {
+  meet();  // Gloo's own steps wait no longer than the patience
+  c10d::BroadcastOptions options;
+  options.rootRank = static_cast<std::int64_t>(owner);
+  for (const at::Tensor& tensor : tensors)
+    in_parts(tensor.nbytes(), [&](std::size_t begin, std::size_t bytes) {
+      std::vector<at::Tensor> part{at::from_blob(static_cast<char*>(tensor.data_ptr()) + begin,
+                                                 {static_cast<std::int64_t>(bytes)}, at::kByte)};
+      exchange([&] { gloo_->broadcast(part, options)->wait(); });
+      if (owner != rendezvous_.rank) received_ += bytes;
+    });
 }
 
 void Ranks::Group::send(const std::vector<Parcel>& parcels) {
-  const std::size_t rank = rendezvous_.rank;
-  struct Way {
-    std::size_t from, to;
-    Bundle bundle;
-  };
-  std::vector<Way> ways;  // the bundles of one exchange
-  std::map<std::pair<std::size_t, std::size_t>, std::size_t> latest;
-  std::vector<std::size_t> moved(names_.size());
-  const auto move = [&] {
-    if (ways.empty()) return;
-    exchange([&](c10d::ProcessGroupGloo& gloo) {
-      using Work = decltype(gloo.send(std::declval<std::vector<at::Tensor>&>(), 0, 0));
-      std::vector<Work> under_way;
-      int number = 0;
-      for (auto& [from, to, bundle] : ways) {
-        ++number;
-        if (from != rank && to != rank) continue;
-        std::vector<at::Tensor> part{from == rank ? bundle.packed() : bundle.room()};
-        under_way.push_back(from == rank ? gloo.send(part, static_cast<int>(to), number)
-                                         : gloo.recv(part, static_cast<int>(from), number));
-        if (to == rank) received_ += part.front().nbytes();
-      }
-      for (const Work& work : under_way) work->wait();
-    });
-    for (auto& [from, to, bundle] : ways)
-      if (to == rank) bundle.unpack();
-    ways.clear();
-    latest.clear();
-    std::ranges::fill(moved, 0);
-  };
-  // All know all sizes, so all make the same exchanges and bundles of them.
+  const std::size_t rank = rendezvous_.rank, count = names_.size();
+  // From each and to each, in the same bundles on both sides.
+  std::vector<std::vector<Bundle>> in(count), out(count);
   for (const auto& [tensor, from, to, size] : parcels) {
-    if (from == to) continue;
+    if (from == to || (from != rank && to != rank)) continue;
+    std::vector<Bundle>& bundles = from == rank ? out[to] : in[from];
     in_parts(size, [&](std::size_t begin, std::size_t bytes) {
-      if (std::max(moved[from], moved[to]) + bytes > most_at_once) move();
-      const auto [place, first] = latest.try_emplace({from, to}, ways.size());
-      if (!first && !ways[place->second].bundle.takes(bytes)) place->second = ways.size();
-      if (place->second == ways.size()) ways.push_back({from, to, {}});
-      const bool here = from == rank || to == rank;
-      ways[place->second].bundle.add(here ? static_cast<char*>(tensor.data_ptr()) + begin : nullptr, bytes);
-      moved[from] += bytes;
-      moved[to] += bytes;
+      if (bundles.empty() || !bundles.back().takes(bytes)) bundles.emplace_back();
+      bundles.back().add(static_cast<char*>(tensor.data_ptr()) + begin, bytes);
     });
   }
-  move();
-}
-
-void Ranks::Group::pass_on(const at::Tensor& sum, const std::function<void()>& add) {
-  const auto rank = static_cast<int>(rendezvous_.rank), last = static_cast<int>(rendezvous_.ranks) - 1;
-  std::vector<at::Tensor> one{sum};
-  exchange([&](c10d::ProcessGroupGloo& gloo) {
-    if (rank > 0) gloo.recv(one, rank - 1, 0)->wait();
-    add();
-    if (rank < last) gloo.send(one, rank + 1, 0)->wait();
-    c10d::BroadcastOptions options;
-    options.rootRank = last;
-    gloo.broadcast(one, options)->wait();
+  struct Step {
+    c10::intrusive_ptr<c10d::Work> work;
+    Bundle& bundle;
+    bool receives;
+  };
+  std::deque<Step> under_way;
+  std::size_t moving = 0;
+  const auto end_oldest = [&] {
+    auto& [work, bundle, receives] = under_way.front();
+    wait(*work);
+    moving -= bundle.bytes();
+    if (receives) received_ += bundle.bytes();
+    if (receives) bundle.unpack();
+    bundle = {};
+    under_way.pop_front();
+  };
+  const auto begin = [&](Bundle& bundle, bool receives, std::size_t other, std::size_t k) {
+    std::vector<at::Tensor> one{receives ? bundle.room() : bundle.packed()};
+    const int peer = static_cast<int>(other), tag = static_cast<int>(k);
+    under_way.push_back(
+        {receives ? gloo_->recv(one, peer, tag) : gloo_->send(one, peer, tag), bundle, receives});
+    for (moving += bundle.bytes(); moving > 2 * most_at_once;) end_oldest();
+  };
+  // At every moment each rank sends to one and receives from one. All take the bundles in one order, so that
+  // the first of all that is not yet there is under way on both sides: nobody waits in a circle.
+  exchange([&] {
+    pulse_->check();
+    for (std::size_t shift = 1; shift < count; ++shift) {
+      const std::size_t to = (rank + shift) % count, from = (rank + count - shift) % count;
+      for (std::size_t k = 0; k < std::max(out[to].size(), in[from].size()); ++k) {
+        if (k < out[to].size()) begin(out[to][k], false, to, k);
+        if (k < in[from].size()) begin(in[from][k], true, from, k);
+      }
+    }
+    while (!under_way.empty()) end_oldest();
   });
-  received_ += ((rank > 0 ? 1 : 0) + (rank < last ? 1 : 0)) * sum.nbytes();
 }
 
 /// Every rank that is still there says so to the next generation, once the training that it is at is done;
@@ -281,12 +309,11 @@ void Ranks::Group::reform() {
   rendezvous_.rank = static_cast<std::size_t>(place - members.begin());
   rendezvous_.ranks = members.size();
   store_ = next;
-  meetings_ = 0;
   form();
 }
 
 void Ranks::Group::finish() {
-  exchange([](c10d::ProcessGroupGloo&) {});
+  meet();
   finished_ = true;
   try {
     linger();
@@ -305,16 +332,12 @@ void Ranks::Group::form() {
   const Rendezvous& r = rendezvous_;
   // From now on the pulse says who does not answer. A wait that ended of itself would confuse c10d: an answer
   // that comes later is taken for another one's. Gloo's do end so, each on a connection that is its own.
-  constexpr milliseconds never(std::numeric_limits<int>::max());  // 24 days
   const c10::intrusive_ptr<c10d::TCPStore> beats = connect(r, false);
   beats->setTimeout(never);
   everyone_->setTimeout(never);
   pulse_ = std::make_unique<Pulse>(of_generation(beats), r.rank, names_,
                                    r.launcher_serves ? "the launcher's store" : names_.front(), r.patience,
-                                   [name = names_[r.rank]](const std::string& why) {
-                                     std::cerr << "harness: " << name << ": " << why << std::endl;
-                                     ::_exit(2);
-                                   });
+                                   [name = names_[r.rank]](const std::string& why) { give_up(name, why); });
   auto options = c10d::ProcessGroupGloo::Options::create(r.patience);
   options->devices.push_back(device_);
   try {
@@ -326,28 +349,17 @@ void Ranks::Group::form() {
   }
 }
 
-/// All are here, and all are still there. Nobody can run ahead: the next meeting counts on. The last to come
-/// sets the key that the others wait for, or the pulse does.
-void Ranks::Group::meet() {
-  const auto met = [](std::size_t meeting) { return "met/" + std::to_string(meeting); };
-  const std::string all = "all", key = met(++meetings_);
-  const Pulse::Wait wait(*pulse_, key);
-  pulse_->check();
-  if (store_->add("meetings", 1) == static_cast<std::int64_t>(rendezvous_.ranks * meetings_)) {
-    store_->set(key, bytes_of(all));
-    store_->deleteKey(met(meetings_ - 1));  // all have read it, for they are here
-  } else if (text_of(store_->get(key)) != all) {
-    while (true) {
-      pulse_->check();
-      std::this_thread::sleep_for(milliseconds(20));
-    }
-  }
-}
-
 /// Names of all ranks, once all are there.
 std::vector<std::string> Ranks::Group::meet_all() {
+  const std::string mine = std::to_string(rendezvous_.rank);
+  // There is no pulse yet. All others wait shorter.
+  const milliseconds most = rendezvous_.patience + std::chrono::seconds(8);
+  const std::jthread guard = deadline(most, [=, at = where(rendezvous_)] {
+    give_up("rank " + mine,
+            "the store at " + at + ", where the ranks meet, has not answered for " +
+                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(most).count()) + " s");
+  });
   try {
-    const std::string mine = std::to_string(rendezvous_.rank);
     if (store_->add("claim/" + mine, 1) > 1)
       fail("rank ", mine, " is there already: two processes have that number");
     store_->set("host/" + mine, bytes_of(host()));
@@ -402,7 +414,7 @@ std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next, Pulse& befo
   const auto wait_for = [&](const auto& done) {
     for (; !done(); std::this_thread::sleep_for(milliseconds(20))) before.check_end();
   };
-  const Pulse::Wait wait(before, "members");
+  const Pulse::Wait wait(before);
   next.set(here(rendezvous_.rank), bytes_of(""));
   if (rendezvous_.rank > 0) {
     wait_for([&] { return next.check({"members"}); });

@@ -49,18 +49,16 @@ class Ranks::Group {
   };
   void send(const std::vector<Parcel>& parcels);
 
-  /// add() adds to `sum`, on each rank in turn, and all have the last one's: one exchange, for little data
-  /// and little work.
-  void pass_on(const at::Tensor& sum, const std::function<void()>& add);
-
   void abandon(const std::string& why) { why_ = why.substr(0, why.find('\n')); }
   bool lost_one() const { return rendezvous_.goes_on && pulse_ && pulse_->lost_one(); }
   void reform();
   void finish();
 
  private:
-  template <class Step>
-  void exchange(Step&& step);
+  template <class Steps>
+  void exchange(Steps&& steps);
+  void wait(c10d::Work& work);
+  void pass_on(const std::vector<at::Tensor>& tensors, std::size_t owner);
   c10::intrusive_ptr<c10d::Store> of_generation(c10::intrusive_ptr<c10d::Store> store) const;
   void form();
   void meet();
@@ -75,7 +73,7 @@ class Ranks::Group {
   std::shared_ptr<gloo::transport::Device> device_;
   c10::intrusive_ptr<c10d::Store> everyone_;
   std::string prefix_;
-  std::size_t generation_ = 0, beside_ = 1, meetings_ = 0, received_ = 0;
+  std::size_t generation_ = 0, beside_ = 1, received_ = 0;
   c10::intrusive_ptr<c10d::Store> store_;  // of this generation
   std::vector<std::string> names_;
   std::unique_ptr<Pulse> pulse_;  // none while the ranks number themselves anew

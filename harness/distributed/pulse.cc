@@ -65,9 +65,10 @@ bool Pulse::lost(std::size_t rank) const {
   return lost_[rank];
 }
 
-void Pulse::awaits(const std::string& key) {
+void Pulse::waits(bool for_store, std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
-  awaited_ = key;
+  waits_for_store_ = for_store;
+  wake_waiting_ = std::move(wake);
 }
 
 void Pulse::leave(c10d::Store& store, const std::string& name, const std::string& why) {
@@ -92,6 +93,7 @@ void Pulse::keep(const Trouble& trouble) {
   const std::lock_guard lock(mutex_);
   if (!first_) first_ = trouble;
   if (!trouble.lost && !end_) end_ = trouble;
+  if (wake_waiting_) wake_waiting_();
 }
 
 /// Rank 0 looks at the others, and they at rank 0, without whom they cannot go on. Rank 0's own store tells
@@ -126,12 +128,6 @@ void Pulse::look() {
               bytes_of(std::to_string(Clock::now().time_since_epoch().count())));
   if (store_->check({"trouble"})) keep(trouble_of(text_of(store_->get("trouble"))));
   listen();
-  std::string awaited;
-  {
-    const std::lock_guard lock(mutex_);
-    if (first_) awaited = awaited_;
-  }
-  if (!awaited.empty()) store_->set(awaited, bytes_of("trouble"));
 }
 
 void Pulse::beat() {
@@ -154,7 +150,8 @@ void Pulse::watch() {
     {
       const std::lock_guard lock(mutex_);
       if (Clock::now() - before > 3 * interval_) answered_ = Clock::now();  // this process itself was stopped
-      if (gone_ && awaited_.empty()) continue;                              // who does not wait finds out
+      if (first_ && wake_waiting_) wake_waiting_();  // it may have begun to wait just after it looked
+      if (gone_ && !waits_for_store_) continue;      // who does not wait finds out
       if (Clock::now() - answered_ <= patience_ + interval_) continue;
     }
     dead_(place_ + " has not answered for " + in_seconds(patience_));

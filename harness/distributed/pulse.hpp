@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 #include <torch/csrc/distributed/c10d/Store.hpp>
+#include <utility>
 #include <vector>
 
 #include "harness/distributed/messages.hpp"
@@ -39,12 +40,13 @@ class Pulse {
   /// Rank 0's: whether it has not heard of this rank for longer than the patience.
   bool lost(std::size_t rank) const;
 
-  /// While there is one, this rank waits for the store, and for this key of it, which the pulse sets where
-  /// there is trouble; where it cannot, it calls `dead`. check() comes before the wait begins.
+  /// While there is one, this rank waits: for another rank, and `wake` is called again and again once there
+  /// is trouble; or for the store, and could not find out that it is gone: then `dead` is called.
   class Wait {
    public:
-    Wait(Pulse& pulse, const std::string& key) : pulse_(pulse) { pulse_.awaits(key); }
-    ~Wait() { pulse_.awaits(""); }
+    Wait(Pulse& pulse, std::function<void()> wake) : pulse_(pulse) { pulse_.waits(false, std::move(wake)); }
+    explicit Wait(Pulse& pulse) : pulse_(pulse) { pulse_.waits(true, {}); }
+    ~Wait() { pulse_.waits(false, {}); }
     Wait(const Wait&) = delete;
     Wait& operator=(const Wait&) = delete;
 
@@ -63,7 +65,7 @@ class Pulse {
   void look();
   void listen();
   void keep(const Trouble& trouble);
-  void awaits(const std::string& key);
+  void waits(bool for_store, std::function<void()> wake);
   bool wait(const bool& flag);
   void end(std::thread& thread, bool& flag);
 
@@ -80,7 +82,8 @@ class Pulse {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false, over_ = false, gone_ = false;
-  std::string awaited_;
+  bool waits_for_store_ = false;
+  std::function<void()> wake_waiting_;
   std::vector<bool> lost_;
   std::optional<Trouble> first_, end_;  // the first trouble, and the first after which nobody goes on
   Clock::time_point answered_;

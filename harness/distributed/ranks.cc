@@ -174,7 +174,6 @@ void Ranks::complete(const at::Tensor& whole, std::span<const std::int64_t> boun
 void Ranks::in_turn(std::span<double> total, const std::function<void()>& add) {
   if (!group_) return add();
   const at::Tensor sum = at::from_blob(total.data(), {static_cast<std::int64_t>(total.size())}, at::kDouble);
-  if (sum.nbytes() * count_ <= most_at_once) return group_->pass_on(sum, add);
   for (std::size_t rank = 0; rank < count_; ++rank) {
     if (rank == rank_) add();
     if (rank + 1 < count_) group_->send({{sum, rank, rank + 1, sum.nbytes()}});

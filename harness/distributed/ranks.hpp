@@ -65,8 +65,7 @@ class Ranks {
                                std::span<const std::size_t> to);
   /// The runs of the other ranks come into a vector of which every rank has written its own.
   void complete(const at::Tensor& whole, std::span<const std::int64_t> bounds);
-  /// add() adds to `total`, on rank 0 first, on the last rank last; all have the last one's total then. Where
-  /// that is short, add() must be, too: the others wait for it no longer than the patience.
+  /// add() adds to `total`, on rank 0 first, on the last rank last; all have the last one's total then.
   void in_turn(std::span<double> total, const std::function<void()>& add);
 
   /// The leading rank's text.

@@ -95,6 +95,27 @@ bool can_rename() {
 
 }  // namespace
 
+TEST_CASE("a rank that comes long after the others is waited for, whatever they wait for") {
+  CHECK(codes_of(on_this_machine(3, 1), [](const Rendezvous& r) {
+          Ranks ranks(r);
+          const auto late = [&](std::size_t rank) {
+            if (r.rank == rank) std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+          };
+          for (const std::size_t rank : {0, 2}) {
+            late(rank);
+            demand(!ranks.any(false), "nobody");
+            late(rank);
+            const std::string text(3 << 20, 'x');  // from hand to hand
+            demand(ranks.leading(ranks.leads() ? text : "") == text, "the leading rank's");
+            late(rank);
+            std::vector<double> total(1 << 15, 1);  // and in turn
+            ranks.in_turn(total, [&] { total.back() += 1; });
+            demand(total.back() == 4 && total.front() == 1, "the sum");
+          }
+          ranks.finish();
+        }) == std::vector<int>(3));
+}
+
 TEST_CASE("a rank that is busy for long after another's loss is waited for, the leading one too") {
   for (const std::size_t slow : {0, 2}) {
     CAPTURE(slow);
@@ -277,6 +298,19 @@ TEST_CASE("where the launcher keeps the store, the leading rank's loss is notice
                     : after ? std::vector<int>{killed, killed, 0}
                             : std::vector<int>{killed, 0, 0}));
   }
+}
+
+TEST_CASE("a store that takes calls and does not answer while ranks join ends them") {
+  Rendezvous common = on_this_machine(2, 2);
+  common.port = static_cast<std::uint16_t>(std::stoi(free_port()));
+  common.launcher_serves = true;
+  const Child launcher([&] { serve(common.port); });
+  const std::vector<int> codes = codes_of(common, [&](const Rendezvous& r) {
+    if (r.rank == 0) std::this_thread::sleep_for(std::chrono::seconds(1));  // the other waits for it
+    if (r.rank == 0) ::kill(launcher.pid(), SIGSTOP);
+    const Ranks ranks(r);
+  });
+  CHECK(codes == std::vector<int>{2, 2});
 }
 
 TEST_CASE("a loopback address for ranks on several machines is refused by all, naming the variables" *
