@@ -1,8 +1,8 @@
 // What Ranks is made of: the processes of one run as they are numbered now, the store where they meet, the
 // pulse that tells who is lost, and Gloo, which moves the data.
 //
-// Ranks wait for one another's messages as long as it takes, until the pulse says that one is lost: an error of
-// c10d's, whose own words name no rank, becomes that of the rank behind it.
+// Ranks wait for one another's messages as long as it takes, until the pulse says that one is lost: an error
+// of c10d's, whose own words name no rank, becomes that of the rank behind it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
