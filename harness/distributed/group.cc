@@ -32,13 +32,13 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds never(std::numeric_limits<int>::max());  // 24 days
 
-/// The prefix of every key: nobody who does not know the secret, or takes part in another run, finds the
-/// others.
+/// The prefix of every key: nobody who does not know the secret, takes part in another run, or exchanges data
+/// in another order, finds the others. (Raise the number with the order.)
 std::string prefix_of(const Rendezvous& r) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
-  const std::string salted =
-      "fedval, " + std::to_string(r.ranks) + " ranks, attempt " + std::to_string(r.attempt) + ": " + r.secret;
+  const std::string salted = "fedval, protocol 2, " + std::to_string(r.ranks) + " ranks, attempt " +
+                             std::to_string(r.attempt) + ": " + r.secret;
   if (EVP_Digest(salted.data(), salted.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1)
     fail("SHA-256 is not available");
   constexpr std::string_view digits = "0123456789abcdef";
@@ -57,6 +57,27 @@ std::string host() {
 
 std::string where(const Rendezvous& r) { return r.address + ":" + std::to_string(r.port); }
 
+/// Where a store does not answer: no wait for it can be ended.
+[[noreturn]] void give_up(const std::string& name, const std::string& why) {
+  std::cerr << "harness: " << name << ": " << why << std::endl;
+  ::_exit(2);
+}
+
+/// Ends this process after so long, but for who asks the thread to stop before, as its destructor does: where
+/// there is no pulse, nobody else would.
+std::jthread deadline(const Rendezvous& r, std::chrono::seconds time) {
+  return std::jthread([=, rank = r.rank, at = where(r)](const std::stop_token& in_time) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, in_time, time, [] { return false; });
+    if (!in_time.stop_requested())
+      give_up("rank " + std::to_string(rank), "the store at " + at +
+                                                  ", where the ranks meet, has not answered for " +
+                                                  std::to_string(time.count()) + " s");
+  });
+}
+
 c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
   c10d::TCPStoreOptions options;
   options.port = r.port;
@@ -64,6 +85,7 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
   options.waitWorkers =
       false;  // it would count whoever connects; who belongs here is settled under the prefix
   options.timeout = r.patience;
+  const std::jthread guard = deadline(r, 2 * r.patience + std::chrono::seconds(8));  // it may try twice
   try {
     return c10::make_intrusive<c10d::TCPStore>(r.address, options);
   } catch (const std::exception&) {  // c10d's own words name neither rank nor reason
@@ -108,31 +130,16 @@ std::shared_ptr<gloo::transport::Device> device_for(const Rendezvous& r) {
   }
 }
 
-/// Where a store does not answer: no wait for it can be ended.
-[[noreturn]] void give_up(const std::string& name, const std::string& why) {
-  std::cerr << "harness: " << name << ": " << why << std::endl;
-  ::_exit(2);
-}
-
-/// late() is called, but for who asks the thread to stop before, as its destructor does.
-std::jthread deadline(milliseconds time, std::function<void()> late) {
-  return std::jthread([time, late = std::move(late)](const std::stop_token& in_time) {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    wake.wait_for(lock, in_time, time, [] { return false; });
-    if (!in_time.stop_requested()) late();
-  });
-}
-
 /// Bytes that are sent sooner than a message is.
 constexpr std::size_t a_little = std::size_t{64} << 10;
 
-/// part(begin, bytes) for each part of so many bytes that is not too much at once.
-template <class Part>
-void in_parts(std::size_t bytes, Part&& part) {
-  for (std::size_t begin = 0; begin < bytes; begin += most_at_once)
-    part(begin, std::min(most_at_once, bytes - begin));
+/// In parts that are not too much at once.
+void add(const at::Tensor& tensor, std::vector<Bundle>& bundles) {
+  for (std::size_t begin = 0, bytes = 0; begin < tensor.nbytes(); begin += bytes) {
+    bytes = std::min(most_at_once, tensor.nbytes() - begin);
+    if (bundles.empty() || !bundles.back().takes(bytes)) bundles.emplace_back();
+    bundles.back().add(static_cast<char*>(tensor.data_ptr()) + begin, bytes);
+  }
 }
 
 }  // namespace
@@ -182,10 +189,15 @@ void Ranks::Group::exchange(Steps&& steps) {
 
 /// For as long as it takes: who is late is waited for, and the pulse says who is lost. (Gloo closes all
 /// connections when a wait for a message ends by its time.)
-void Ranks::Group::wait(c10d::Work& work) {
+void Ranks::Group::wait(c10d::Work& work, int other) {
   pulse_->check();
   const Pulse::Wait waiting(*pulse_, [&] { work.abort(); });
-  if (!work.wait(never)) pulse_->check();
+  while (!work.wait(never)) {
+    pulse_->check();
+    // Of a connection that broke in the middle of a message Gloo tells those alone who begin another one.
+    std::vector<at::Tensor> nothing{at::empty({1}, at::kByte)};
+    gloo_->recv(nothing, other, std::numeric_limits<int>::max());
+  }
 }
 
 void Ranks::Group::meet() { gather(at::zeros({1}, at::kByte)); }
@@ -212,10 +224,13 @@ void Ranks::Group::broadcast(const std::vector<at::Tensor>& tensors, std::span<c
   const bool by_first = many && !from_one && bytes <= a_little;
   std::vector<Parcel> there, back;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::size_t owner = owners[i], size = tensors[i].nbytes(), teller = by_first ? 0 : owner;
-    there.push_back({tensors[i], owner, teller, size});
-    for (std::size_t rank = 0; rank < names_.size(); ++rank)
-      if (rank != owner) back.push_back({tensors[i], teller, rank, size});
+    const std::size_t owner = owners[i], teller = by_first ? 0 : owner;
+    there.push_back({tensors[i], owner, teller});
+    const auto tell = [&](std::size_t rank) {
+      if (rank != owner) back.push_back({tensors[i], teller, rank});
+    };
+    if (teller != rendezvous_.rank) tell(rendezvous_.rank);
+    for (std::size_t rank = 0; teller == rendezvous_.rank && rank < names_.size(); ++rank) tell(rank);
   }
   send(there);
   send(back);
@@ -225,37 +240,37 @@ void Ranks::Group::pass_on(const std::vector<at::Tensor>& tensors, std::size_t o
   meet();  // Gloo's own steps wait no longer than the patience
   c10d::BroadcastOptions options;
   options.rootRank = static_cast<std::int64_t>(owner);
-  for (const at::Tensor& tensor : tensors)
-    in_parts(tensor.nbytes(), [&](std::size_t begin, std::size_t bytes) {
-      std::vector<at::Tensor> part{at::from_blob(static_cast<char*>(tensor.data_ptr()) + begin,
-                                                 {static_cast<std::int64_t>(bytes)}, at::kByte)};
-      exchange([&] { gloo_->broadcast(part, options)->wait(); });
-      if (owner != rendezvous_.rank) received_ += bytes;
-    });
+  const bool sends = owner == rendezvous_.rank;
+  std::vector<Bundle> bundles;
+  for (const at::Tensor& tensor : tensors) add(tensor, bundles);
+  for (Bundle& bundle : bundles) {
+    std::vector<at::Tensor> one{sends ? bundle.packed() : bundle.room()};
+    exchange([&] { gloo_->broadcast(one, options)->wait(); });
+    if (!sends) received_ += bundle.bytes();
+    if (!sends) bundle.unpack();
+    bundle = {};
+  }
 }
 
 void Ranks::Group::send(const std::vector<Parcel>& parcels) {
   const std::size_t rank = rendezvous_.rank, count = names_.size();
   // From each and to each, in the same bundles on both sides.
   std::vector<std::vector<Bundle>> in(count), out(count);
-  for (const auto& [tensor, from, to, size] : parcels) {
+  for (const auto& [tensor, from, to] : parcels) {
     if (from == to || (from != rank && to != rank)) continue;
-    std::vector<Bundle>& bundles = from == rank ? out[to] : in[from];
-    in_parts(size, [&](std::size_t begin, std::size_t bytes) {
-      if (bundles.empty() || !bundles.back().takes(bytes)) bundles.emplace_back();
-      bundles.back().add(static_cast<char*>(tensor.data_ptr()) + begin, bytes);
-    });
+    add(tensor, from == rank ? out[to] : in[from]);
   }
   struct Step {
     c10::intrusive_ptr<c10d::Work> work;
+    int other;
     Bundle& bundle;
     bool receives;
   };
   std::deque<Step> under_way;
   std::size_t moving = 0;
   const auto end_oldest = [&] {
-    auto& [work, bundle, receives] = under_way.front();
-    wait(*work);
+    auto& [work, other, bundle, receives] = under_way.front();
+    wait(*work, other);
     moving -= bundle.bytes();
     if (receives) received_ += bundle.bytes();
     if (receives) bundle.unpack();
@@ -266,7 +281,7 @@ void Ranks::Group::send(const std::vector<Parcel>& parcels) {
     std::vector<at::Tensor> one{receives ? bundle.room() : bundle.packed()};
     const int peer = static_cast<int>(other), tag = static_cast<int>(k);
     under_way.push_back(
-        {receives ? gloo_->recv(one, peer, tag) : gloo_->send(one, peer, tag), bundle, receives});
+        {receives ? gloo_->recv(one, peer, tag) : gloo_->send(one, peer, tag), peer, bundle, receives});
     for (moving += bundle.bytes(); moving > 2 * most_at_once;) end_oldest();
   };
   // At every moment each rank sends to one and receives from one. All take the bundles in one order, so that
@@ -289,6 +304,7 @@ void Ranks::Group::send(const std::vector<Parcel>& parcels) {
 /// meanwhile.
 void Ranks::Group::reform() {
   const std::unique_ptr<Pulse> before = std::move(pulse_);
+  gloo_.reset();  // its thread would go round and round with messages that were broken off
   ++generation_;
   const c10::intrusive_ptr<c10d::Store> next = of_generation(everyone_);
   std::vector<std::size_t> members;
@@ -303,7 +319,6 @@ void Ranks::Group::reform() {
   if (place == members.end()) fail("this rank was taken for lost, and the others have gone on without it");
   std::vector<std::string> names;
   for (const std::size_t rank : members) names.push_back(names_[rank]);
-  gloo_.reset();
   device_ = device_for(rendezvous_);  // a rank that comes back would find the old one listening
   names_ = std::move(names);
   rendezvous_.rank = static_cast<std::size_t>(place - members.begin());
@@ -352,13 +367,9 @@ void Ranks::Group::form() {
 /// Names of all ranks, once all are there.
 std::vector<std::string> Ranks::Group::meet_all() {
   const std::string mine = std::to_string(rendezvous_.rank);
-  // There is no pulse yet. All others wait shorter.
-  const milliseconds most = rendezvous_.patience + std::chrono::seconds(8);
-  const std::jthread guard = deadline(most, [=, at = where(rendezvous_)] {
-    give_up("rank " + mine,
-            "the store at " + at + ", where the ranks meet, has not answered for " +
-                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(most).count()) + " s");
-  });
+  // All others wait shorter. Once all are there, each tells what takes some ways there and back.
+  const std::jthread guard =
+      deadline(rendezvous_, rendezvous_.patience + std::chrono::seconds(8 + rendezvous_.ranks / 4));
   try {
     if (store_->add("claim/" + mine, 1) > 1)
       fail("rank ", mine, " is there already: two processes have that number");
@@ -437,7 +448,8 @@ std::vector<std::size_t> Ranks::Group::members_of(c10d::Store& next, Pulse& befo
 /// The reason behind an error of c10d's, whose own words name no rank: somebody has left, or soon will be
 /// found to have, which `check` says.
 void Ranks::Group::explain(const std::exception& error, const std::function<void()>& check) {
-  const auto latest = Clock::now() + rendezvous_.patience + std::chrono::seconds(3);
+  const auto latest =
+      Clock::now() + rendezvous_.patience + std::chrono::seconds(10);  // news takes some beats
   while (Clock::now() < latest) {
     check();
     std::this_thread::sleep_for(milliseconds(20));

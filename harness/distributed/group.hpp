@@ -45,7 +45,7 @@ class Ranks::Group {
   /// A tensor, contiguous, from one rank to another; all know of it, but those two alone have it.
   struct Parcel {
     at::Tensor tensor;
-    std::size_t from, to, bytes;
+    std::size_t from, to;
   };
   void send(const std::vector<Parcel>& parcels);
 
@@ -57,7 +57,7 @@ class Ranks::Group {
  private:
   template <class Steps>
   void exchange(Steps&& steps);
-  void wait(c10d::Work& work);
+  void wait(c10d::Work& work, int other);
   void pass_on(const std::vector<at::Tensor>& tensors, std::size_t owner);
   c10::intrusive_ptr<c10d::Store> of_generation(c10::intrusive_ptr<c10d::Store> store) const;
   void form();

@@ -11,8 +11,8 @@
 
 namespace fedval::harness {
 
-/// What one rank sends and receives before all meet again: the patience is for that much, not for a whole
-/// model.
+/// The longest message: Gloo's own steps wait no longer than the patience for one, and a text comes in such
+/// pieces.
 constexpr std::size_t most_at_once = std::size_t{16} << 20;
 
 /// Bytes of a text that a rank is about to send. Error unless it is a whole number up to `most`.

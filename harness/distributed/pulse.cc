@@ -69,6 +69,7 @@ void Pulse::waits(bool for_store, std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
   waits_for_store_ = for_store;
   wake_waiting_ = std::move(wake);
+  woken_ = Clock::now();
 }
 
 void Pulse::leave(c10d::Store& store, const std::string& name, const std::string& why) {
@@ -150,8 +151,12 @@ void Pulse::watch() {
     {
       const std::lock_guard lock(mutex_);
       if (Clock::now() - before > 3 * interval_) answered_ = Clock::now();  // this process itself was stopped
-      if (first_ && wake_waiting_) wake_waiting_();  // it may have begun to wait just after it looked
-      if (gone_ && !waits_for_store_) continue;      // who does not wait finds out
+      // Who has begun to wait just after looking is woken here.
+      if (wake_waiting_ && (first_ || Clock::now() - woken_ > patience_)) {
+        wake_waiting_();
+        woken_ = Clock::now();
+      }
+      if (gone_ && !waits_for_store_) continue;  // who does not wait finds out
       if (Clock::now() - answered_ <= patience_ + interval_) continue;
     }
     dead_(place_ + " has not answered for " + in_seconds(patience_));

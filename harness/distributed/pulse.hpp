@@ -84,6 +84,7 @@ class Pulse {
   bool stop_ = false, over_ = false, gone_ = false;
   bool waits_for_store_ = false;
   std::function<void()> wake_waiting_;
+  Clock::time_point woken_;  // or began to wait
   std::vector<bool> lost_;
   std::optional<Trouble> first_, end_;  // the first trouble, and the first after which nobody goes on
   Clock::time_point answered_;

@@ -17,10 +17,6 @@ namespace fedval::harness {
 
 namespace {
 
-std::size_t bytes_of(std::span<const std::int64_t> bounds, std::size_t rank, std::size_t entry) {
-  return static_cast<std::size_t>(bounds[rank + 1] - bounds[rank]) * entry;
-}
-
 /// Of how long a text is that is about to be sent.
 at::Tensor announcement(const std::string& text) {
   at::Tensor length = at::empty({1}, at::kDouble);
@@ -77,7 +73,7 @@ void Ranks::collect(std::vector<at::Tensor>& tensors, std::span<const std::size_
   std::vector<Group::Parcel> parcels;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (leads() && owners[i] != rank_) tensors[i] = at::empty_like(like);
-    parcels.push_back({tensors[i], owners[i], 0, like.nbytes()});
+    parcels.push_back({tensors[i], owners[i], 0});
   }
   group_->send(parcels);
 }
@@ -135,8 +131,7 @@ std::vector<at::Tensor> Ranks::cut(const std::vector<at::Tensor>& wholes, std::s
     own.push_back(here ? run(wholes[i], rank_).clone()
                        : at::empty({bounds[rank_ + 1] - bounds[rank_]}, like.options()));
     for (std::size_t rank = 0; rank < count_; ++rank)
-      parcels.push_back({here ? run(wholes[i], rank) : own.back(), owners[i], rank,
-                         bytes_of(bounds, rank, like.element_size())});
+      parcels.push_back({here ? run(wholes[i], rank) : own.back(), owners[i], rank});
   }
   if (group_) group_->send(parcels);
   return own;
@@ -153,7 +148,7 @@ std::vector<at::Tensor> Ranks::join(const std::vector<at::Tensor>& own, std::spa
       const std::int64_t size = bounds[rank + 1] - bounds[rank];
       const at::Tensor run = here ? wholes[i].narrow(0, bounds[rank], size) : own[i];
       if (here && rank == rank_) run.copy_(own[i]);
-      parcels.push_back({run, rank, to[i], bytes_of(bounds, rank, own[i].element_size())});
+      parcels.push_back({run, rank, to[i]});
     }
   }
   if (group_) group_->send(parcels);
@@ -176,7 +171,7 @@ void Ranks::in_turn(std::span<double> total, const std::function<void()>& add) {
   const at::Tensor sum = at::from_blob(total.data(), {static_cast<std::int64_t>(total.size())}, at::kDouble);
   for (std::size_t rank = 0; rank < count_; ++rank) {
     if (rank == rank_) add();
-    if (rank + 1 < count_) group_->send({{sum, rank, rank + 1, sum.nbytes()}});
+    if (rank + 1 < count_) group_->send({{sum, rank, rank + 1}});
   }
   const std::vector<std::size_t> last{count_ - 1};
   group_->broadcast({sum}, last);
@@ -186,7 +181,7 @@ std::size_t Ranks::received() const { return group_ ? group_->received() : 0; }
 
 std::vector<std::string> Ranks::texts(const std::string& own) {
   if (!group_) return {own};
-  // Lengths first: Gloo gathers tensors of one size.
+  // Lengths first: all must know of how long what they receive is.
   std::vector<std::size_t> lengths;
   for (const at::Tensor& each : group_->gather(announcement(own)))
     lengths.push_back(length_of(*each.data_ptr<double>(), most_at_once, group_->name(lengths.size())));

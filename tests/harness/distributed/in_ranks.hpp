@@ -32,6 +32,7 @@ inline std::vector<int> codes_of(Rendezvous common, const std::function<void(con
   for (common.rank = 0; common.rank < common.ranks; ++common.rank) {
     const pid_t child = ::fork();
     if (child == 0) {
+      std::signal(SIGPIPE, SIG_IGN);  // as the program does
       try {
         body(common);
       } catch (const std::exception& error) {

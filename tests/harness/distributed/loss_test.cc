@@ -1,6 +1,8 @@
 // Ranks that are lost, one after the other, at once, and while the others number themselves anew: nobody who
 // is still heard of is left behind, and nobody waits for ever.
+#include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include "tests/doctest_torch.hpp"
 
 #include <chrono>
@@ -78,6 +80,22 @@ void serve(std::uint16_t port) {
   options.waitWorkers = false;
   const auto store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
   ::pause();
+}
+
+/// Breaks this process's connections to any but that port, which is the store's.
+void break_connections_but(std::uint16_t port) {
+  for (int socket = 3; socket < 256; ++socket) {
+    sockaddr_storage own{}, other{};
+    socklen_t own_size = sizeof own, other_size = sizeof other;
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &own_size) != 0 ||
+        ::getpeername(socket, reinterpret_cast<sockaddr*>(&other), &other_size) != 0)
+      continue;
+    const auto port_of = [](const sockaddr_storage& address) {
+      return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                                                 : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+    };
+    if (port_of(own) != port && port_of(other) != port) ::shutdown(socket, SHUT_RDWR);
+  }
 }
 
 /// This process on a machine of another name; false where this user may not have that.
@@ -298,6 +316,39 @@ TEST_CASE("where the launcher keeps the store, the leading rank's loss is notice
                     : after ? std::vector<int>{killed, killed, 0}
                             : std::vector<int>{killed, 0, 0}));
   }
+}
+
+TEST_CASE("a connection that breaks in the middle of a message, between ranks that live, ends both") {
+  Rendezvous common = on_this_machine(2, 2);
+  common.port = static_cast<std::uint16_t>(std::stoi(free_port()));
+  CHECK(codes_of(common, [&](const Rendezvous& r) {
+          ::alarm(40);  // who waits for ever is ended
+          Ranks ranks(r);
+          std::vector<double> receiver{static_cast<double>(::getpid())};
+          ranks.share(receiver, std::vector<std::size_t>{0});
+          std::thread breaker;
+          if (r.rank == 1)
+            breaker = std::thread([&] {  // when the sockets are full
+              const auto a_while = [] { std::this_thread::sleep_for(std::chrono::milliseconds(300)); };
+              a_while();
+              ::kill(static_cast<pid_t>(receiver[0]), SIGSTOP);
+              a_while();
+              break_connections_but(r.port);
+              a_while();
+              ::kill(static_cast<pid_t>(receiver[0]), SIGCONT);
+            });
+          std::string said;
+          try {
+            while (true) {
+              std::vector<std::string> texts{std::string(r.rank == 1 ? 15 << 20 : 0, 'x')};
+              ranks.share(texts, std::vector<std::size_t>{1});
+            }
+          } catch (const Error& error) {
+            said = error.what();
+          }
+          if (breaker.joinable()) breaker.join();
+          demand(contains(said, "lost contact") || contains(said, "has left: "), said);
+        }) == std::vector<int>{0, 0});
 }
 
 TEST_CASE("a store that takes calls and does not answer while ranks join ends them") {
