@@ -79,11 +79,8 @@ std::jthread deadline(const Rendezvous& r, std::chrono::seconds time) {
 }
 
 c10::intrusive_ptr<c10d::TCPStore> connect(const Rendezvous& r, bool serves) {
-  c10d::TCPStoreOptions options;
-  options.port = r.port;
-  options.isServer = serves;
-  options.waitWorkers =
-      false;  // it would count whoever connects; who belongs here is settled under the prefix
+  // Who belongs here is settled under the prefix.
+  c10d::TCPStoreOptions options = store_at(r.port, serves);
   options.timeout = r.patience;
   const std::jthread guard = deadline(r, 2 * r.patience + std::chrono::seconds(8));  // it may try twice
   try {

@@ -9,8 +9,8 @@
 #include <optional>
 #include <random>
 #include <thread>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "harness/distributed/store.hpp"
 #include "tests/harness/distributed/in_ranks.hpp"
 
 using namespace fedval::harness;
@@ -74,11 +74,7 @@ class Child {
 
 /// A store that is no rank's, as torchrun keeps one.
 void serve(std::uint16_t port) {
-  c10d::TCPStoreOptions options;
-  options.port = port;
-  options.isServer = true;
-  options.waitWorkers = false;
-  const auto store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+  const auto store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", store_at(port, true));
   ::pause();
 }
 
