@@ -15,6 +15,7 @@ std::atomic<bool> loaded = false;
 
 extern "C" {
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the C library's name
 int __libc_start_main(int (*main)(int, char**, char**), int count, char** words, void (*begin)(),
                       void (*end)(), void (*dynamic_end)(), void* stack) {
   loaded = true;
