@@ -91,6 +91,7 @@ inline void gram(std::span<const TensorView> tensors, std::span<double> out) {
   for (std::size_t begin = 0; begin < tensors.front().size(); begin += chunk) {
     const std::size_t count = std::min(chunk, tensors.front().size() - begin);
     std::vector<at::Tensor> rows;
+    rows.reserve(flat.size());
     for (const Flat& tensor : flat) rows.push_back(tensor.entries(begin, count).to(at::kDouble));
     const at::Tensor panel = at::stack(rows);
     const at::Tensor part = panel.matmul(panel.t());
@@ -284,6 +285,7 @@ inline void update(Update rule, double p, double q, std::span<const TensorView> 
   for (const Piece& piece : x.pieces()) {
     if (piece.size == 0) continue;
     std::vector<at::Tensor> in;
+    in.reserve(flat.size());
     for (const Flat& tensor : flat) in.push_back(tensor.entries(start, piece.size).to(at::kDouble));
     const at::Tensor& target = tensor_of(piece);
     overwrite(piece, 0,

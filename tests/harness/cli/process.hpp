@@ -33,6 +33,7 @@ class Process {
     arguments.insert(arguments.begin(), "harness/harness");
     arguments.insert(arguments.begin(), prefix.begin(), prefix.end());
     std::vector<char*> words;
+    words.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) words.push_back(argument.data());
     words.push_back(nullptr);
     const std::string out = (folder / "stdout").string(), err = (folder / "stderr").string();

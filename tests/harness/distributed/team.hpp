@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,10 @@ inline std::string free_port() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  ::bind(probe, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  const bool bound = ::bind(probe, any, size) == 0 && ::getsockname(probe, any, &size) == 0;
   ::close(probe);
+  if (!bound) throw std::runtime_error("no port is free");
   return std::to_string(ntohs(address.sin_port));
 }
 
