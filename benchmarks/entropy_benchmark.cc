@@ -6,6 +6,8 @@
 #include <ATen/ops/linalg_svdvals.h>
 
 #include <Eigen/Dense>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -61,10 +63,13 @@ void add_case(Eigen::Index rows, Eigen::Index columns, const std::string& size, 
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   fedval::benchmarks::one_thread();
   add_case(10, 512, "10 x 512", 0.005);
   add_case(100, 2048, "100 x 2048", 0);
   add_case(100, 65536, "100 x 65k", 10);
   return fedval::benchmarks::run(argc, argv);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -5,6 +5,8 @@
 #include <ATen/ops/matmul.h>
 
 #include <Eigen/Core>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -51,10 +53,13 @@ void add_case(std::size_t n, std::size_t dimension, const std::string& size, dou
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   fedval::benchmarks::one_thread();
   add_case(10, 65536, "10 x 65k", 0.10);
   add_case(10, 11200000, "10 x 11.2M", 18);
   add_case(100, 1000000, "100 x 1M", 100);
   return fedval::benchmarks::run(argc, argv);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -7,6 +7,8 @@
 #include <ATen/ops/randn.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <random>
 #include <string>
@@ -63,7 +65,7 @@ void add_step(const Numbers& x, const std::string& name, fedval::zeroth_order::D
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   fedval::benchmarks::one_thread();
   const auto numbers = std::make_shared<std::vector<float>>(count);
   const at::Tensor tensor = at::from_blob(numbers->data(), {static_cast<std::int64_t>(count)}, at::kFloat);
@@ -109,4 +111,7 @@ int main(int argc, char** argv) {
     return (*x)[0];
   });
   return fedval::benchmarks::run(argc, argv);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <span>
 #include <string>
 #include <vector>
@@ -107,8 +108,8 @@ void test(const Shape& shape, std::uint64_t draws, std::uint64_t seed) {
     double p = 0;
     for (int k = 1; k < 50; ++k) p += 2 * (k % 2 != 0 ? 1 : -1) * std::exp(-2.0 * k * k * t * t);
     double z = 0;  // where 2 (1 - Phi(z)) = p
-    for (double step = 4; step > 1e-6; step /= 2)
-      if (std::erfc((z + step) / std::sqrt(2.0)) > p) z += step;
+    for (int digit = 2; digit > -20; --digit)
+      if (const double step = std::ldexp(1.0, digit); std::erfc((z + step) / std::sqrt(2.0)) > p) z += step;
     report("Kolmogorov-Smirnov (z of its p)", z);
   }
   for (std::size_t k = 0; k < lags.size(); ++k)
@@ -121,7 +122,7 @@ void test(const Shape& shape, std::uint64_t draws, std::uint64_t seed) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const std::uint64_t draws = argc > 1 ? static_cast<std::uint64_t>(std::atof(argv[1])) : 100000000;
   const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   std::printf("z-scores over %.3g draws, seed %lu\n", static_cast<double>(draws),
@@ -133,4 +134,7 @@ int main(int argc, char** argv) {
     test(shape, draws, seed);
   std::printf("%d lines, %d beyond 6\n", lines, alarms);
   return alarms == 0 ? 0 : 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

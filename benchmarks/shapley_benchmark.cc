@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -145,7 +147,7 @@ void add_certified(std::size_t n) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   benchmarks::one_thread();
   add_table(16, 0.07);
   add_table(20, 1.17);
@@ -158,4 +160,7 @@ int main(int argc, char** argv) {
   add_certified(20);
   add_certified(100);
   return benchmarks::run(argc, argv);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

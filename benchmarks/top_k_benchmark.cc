@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,7 +31,7 @@ namespace {
 using Vector = std::shared_ptr<std::vector<float>>;
 
 Vector normals(std::size_t dimension) {
-  const auto vector = std::make_shared<std::vector<float>>(dimension);
+  auto vector = std::make_shared<std::vector<float>>(dimension);
   fedval::random::Stream stream(dimension);
   for (float& value : *vector) value = static_cast<float>(stream.normal());
   return vector;
@@ -96,7 +98,7 @@ void add_results(const Vector& vector, std::size_t k, const std::string& size) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   fedval::benchmarks::one_thread();
   const Vector large = normals(10000000), mnist = normals(104242);
   const std::size_t d = large->size();
@@ -109,4 +111,7 @@ int main(int argc, char** argv) {
   add_thresholds(mnist, {10424, 20848, 52121, 83393, 104242}, "104k, 5 quotas", 0);
   add_results(large, d / 10, "1e7, 10 %");
   return fedval::benchmarks::run(argc, argv);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

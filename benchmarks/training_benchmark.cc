@@ -17,6 +17,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <numeric>
@@ -202,7 +203,7 @@ void compare(Workers& workers, const std::string& model, const Dataset& data, st
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const std::size_t images = argc > 1 ? std::stoul(argv[1]) : 50000;
   const std::size_t repetitions = argc > 2 ? std::stoul(argv[2]) : 5;
   Workers workers(cores);
@@ -212,4 +213,7 @@ int main(int argc, char** argv) {
     compare<CifarCnn>(workers, "cifar_cnn", cifar, batch_size, repetitions);
   for (const std::size_t batch_size : {128, 32})
     compare<MnistCnn>(workers, "mnist_cnn", mnist, batch_size, repetitions);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -4,6 +4,7 @@
 //   ./bazelw run //examples:aggregator
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <limits>
 #include <map>
 #include <string>
@@ -64,7 +65,7 @@ class Server {
   std::map<std::string, Upload> uploads_;
 };
 
-int main() {
+int main() try {
   constexpr std::size_t entries = 1000;
   const auto update = [](float own, float noise) {
     Update values(entries);
@@ -87,4 +88,7 @@ int main() {
     server.finish();
     state = server.state();
   }
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

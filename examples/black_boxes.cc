@@ -5,10 +5,11 @@
 // Five clients and a server with networks of their own; 32 samples of 48 entries, 5 classes. Means over 40
 // rounds of questions.
 #include <cstdio>
+#include <exception>
 
 #include "examples/black_boxes.hpp"
 
-int main() {
+int main() try {
   using namespace black_boxes;
   const Scene scene{{7, 0}};
   const auto bytes = [](bb::Sending sending, std::size_t q) {
@@ -24,4 +25,7 @@ int main() {
       std::printf("%-12s %14.3f %8.3f\n", estimators[e].name, errors[e].squared, errors[e].cosine);
     std::printf("\n");
   }
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -6,10 +6,11 @@
 // standard deviation of a single round.
 #include <cmath>
 #include <cstdio>
+#include <exception>
 
 #include "examples/cgsv_error.hpp"
 
-int main() {
+int main() try {
   using namespace cgsv_error;
   std::printf("%3s %6s %7s | %-28s | %-28s | %-28s\n", "N", "d", "rounds", "psi: mean, sd, reported",
               "plain Monte Carlo", "cyclic-shift Monte Carlo");
@@ -27,4 +28,7 @@ int main() {
     const double error = measure(10, d, d > 2000 ? 20 : 100, 2).psi.mean;
     std::printf("%6zu %10.5f %18.3f\n", d, error, error * std::sqrt(static_cast<double>(d)));
   }
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -3,12 +3,14 @@
 //
 //   ./bazelw run //examples:eigen
 #include <Eigen/Core>
+#include <cstdio>
+#include <exception>
 #include <vector>
 
 #include "examples/simulated_updates.hpp"
 #include "fedval/tensor/eigen.hpp"
 
-int main() {
+int main() try {
   using namespace simulated_updates;
   const auto fill = [](auto&& weight, std::size_t client) {
     for (Eigen::Index i = 0; i < weight.rows(); ++i)
@@ -31,4 +33,7 @@ int main() {
   round.add(2, {.update = map, .final_weight = map});
   round.add(3, {.update = block, .final_weight = block});
   print_scores(round);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -4,10 +4,11 @@
 //
 // Each line is 200 worlds of 60 rounds; the first 10 rounds of each are not counted.
 #include <cstdio>
+#include <exception>
 
 #include "examples/simulated_sensors.hpp"
 
-int main() {
+int main() try {
   using namespace simulated;
   const Study walking;  // 8 clients whose shares move by .01 a round, two sensors of error .03
   const auto with = [&](auto&& change) {
@@ -49,4 +50,7 @@ int main() {
                 ours.width, ours.error, ours.spearman, theirs.coverage, theirs.width, theirs.error,
                 theirs.spearman);
   }
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -5,6 +5,7 @@
 //   entries are made)
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -32,28 +33,27 @@ std::vector<std::string> simulated(const std::filesystem::path& folder) {
 
 }  // namespace
 
-int main(int count, char** names) {
+int main(int count, char** names) try {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / "fedval-example-files";
   std::vector<std::string> paths(names + 1, names + count);
   if (paths.empty()) {
     std::filesystem::create_directories(folder);
     paths = simulated(folder);
   }
-  try {
-    std::vector<fedval::RawFile> files;
-    for (const std::string& path : paths) files.push_back({.path = path});
-    const fedval::Gram products =
-        fedval::gram_of_files(files, /*window=*/1 << 20);  // N x N numbers are all that stays
-    const std::vector<double> equal(files.size(), 1 / static_cast<double>(files.size()));
-    const std::vector<double> psi = fedval::shapley::cosine_gradient(products, equal);
-    const std::vector<double> exact =
-        fedval::shapley::exact(fedval::shapley::GradientGame(products.directions()), files.size());
-    for (std::size_t k = 0; k < files.size(); ++k)
-      std::printf("%s: norm %.4g, psi %.6f, exact %.6f\n", std::filesystem::path(paths[k]).filename().c_str(),
-                  products.norm(k), psi[k], exact[k]);
-  } catch (const fedval::Error& error) {  // names the file, and the entry that is not finite
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  std::vector<fedval::RawFile> files;
+  files.reserve(paths.size());
+  for (const std::string& path : paths) files.push_back({.path = path});
+  const fedval::Gram products =
+      fedval::gram_of_files(files, /*window=*/1 << 20);  // N x N numbers are all that stays
+  const std::vector<double> equal(files.size(), 1 / static_cast<double>(files.size()));
+  const std::vector<double> psi = fedval::shapley::cosine_gradient(products, equal);
+  const std::vector<double> exact =
+      fedval::shapley::exact(fedval::shapley::GradientGame(products.directions()), files.size());
+  for (std::size_t k = 0; k < files.size(); ++k)
+    std::printf("%s: norm %.4g, psi %.6f, exact %.6f\n", std::filesystem::path(paths[k]).filename().c_str(),
+                products.norm(k), psi[k], exact[k]);
   std::filesystem::remove_all(folder);
+} catch (const std::exception& error) {  // names the file, and the entry that is not finite
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -5,12 +5,13 @@
 // A logistic loss in 60 dimensions, exact, and with an error of 1e-3 an evaluation, where mu is measured
 // first. Means over 100 estimates. Guided directions get the true gradient plus an error of its own length.
 #include <cstdio>
+#include <exception>
 
 #include "examples/gradient_error.hpp"
 #include "fedval/random/fill.hpp"
 #include "fedval/zeroth_order/smoothing.hpp"
 
-int main() {
+int main() try {
   using namespace gradient_error;
   constexpr std::size_t dimension = 60, runs = 100;
   const Point x(dimension, 0.1);
@@ -39,4 +40,7 @@ int main() {
       "raw error: squared, relative to the gradient's squared length; rescaled: after the best common "
       "factor;\n"
       "us: microseconds an estimate, f left out.\n");
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -3,11 +3,13 @@
 //
 //   ./bazelw run //examples:libtorch
 #include <ATen/ops/empty.h>
+#include <cstdio>
+#include <exception>
 
 #include "examples/simulated_updates.hpp"
 #include "fedval/tensor/torch.hpp"
 
-int main() {
+int main() try {
   using namespace simulated_updates;
   const auto rows = static_cast<std::int64_t>(classes), columns = static_cast<std::int64_t>(features);
   const auto fill = [](const at::Tensor& weight, std::size_t client) {
@@ -28,4 +30,7 @@ int main() {
   round.add(2, {.update = transposed, .final_weight = transposed});
   round.add(3, {.update = slice, .final_weight = slice});
   print_scores(round);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -2,7 +2,9 @@
 //
 //   ./bazelw run //examples:own_tensor
 #include <array>
+#include <cstdio>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -39,7 +41,7 @@ struct fedval::tensor_traits<wire::Matrix> {
 
 static_assert(fedval::FloatingTensor<wire::Matrix>);  // a message of the compiler's here says what is missing
 
-int main() {
+int main() try {
   using namespace simulated_updates;
   std::vector<wire::Matrix> updates;
   for (std::size_t client = 1; client <= clients; ++client) {
@@ -51,4 +53,7 @@ int main() {
   for (std::size_t k = 0; k < clients; ++k)
     round.add(k + 1, {.update = updates[k], .final_weight = updates[k]});
   print_scores(round);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

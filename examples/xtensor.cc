@@ -1,10 +1,13 @@
 // Updates in xtensor's types: an array of any shape, a tensor of fixed rank, and a view into a stack of them.
 //
 //   ./bazelw run //examples:xtensor
-#include "fedval/tensor/xtensor.hpp"
-#include "examples/simulated_updates.hpp"
+#include <cstdio>
+#include <exception>
 
-int main() {
+#include "examples/simulated_updates.hpp"
+#include "fedval/tensor/xtensor.hpp"
+
+int main() try {
   using namespace simulated_updates;
   const auto fill = [](auto&& weight, std::size_t client) {
     for (std::size_t i = 0; i < classes; ++i)
@@ -23,4 +26,7 @@ int main() {
   round.add(2, {.update = tensor, .final_weight = tensor});
   round.add(3, {.update = view, .final_weight = view});
   print_scores(round);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -122,28 +122,37 @@ memory() {
   watch "$folder/valgrind" g++ -march=x86-64-v3 -- memcheck
 }
 
+# LibTorch's headers alone take a minute: the sources of a folder are read as one, and as two halves where they
+# have names of their own in common.
 tidy() {
   needs clang-tidy clang-tidy
   mkdir -p "$folder/tidy"
-  together tidy_one < <(chosen '*.cc' 'fedval/*.hpp')
+  together tidy_unit < <(chosen '*.cc' 'fedval/*.hpp' |
+    awk '{ at = $0; sub("/[^/]*$", "", at); of[at] = of[at] " " $0 } END { for (at in of) print of[at] }')
 }
-tidy_one() {
-  local source=$1 file=$1 log more=()
-  log=$folder/tidy/$(tr / _ <<< "$source").log
-  if [[ $source = *.hpp ]]; then
-    file=$log.cc
-    echo "#include \"$source\"" > "$file"
-  fi
-  [[ $source != tests/*_test.cc ]] || more=(-include tests/sanitizers/capture.hpp)
+tidy_unit() {  # the sources, in one word
+  local sources=() unit log half more=() checks=-bugprone-suspicious-include result=0
+  read -ra sources <<< "$1"
+  unit=$folder/tidy/$(tr / _ <<< "${sources[0]}")-${#sources[@]} log=$unit.log
+  printf '#include "%s"\n' "${sources[@]}" > "$unit.cc"
+  # This must come before LibTorch's own macros.
+  ! grep -q doctest_torch.hpp "${sources[@]}" || more+=(-include tests/doctest_torch.hpp)
+  [[ ${sources[0]} != tests/*_test.cc ]] || more+=(-include tests/sanitizers/capture.hpp)
   # A type that LibTorch's headers leave open and clang asks for.
-  [[ $source != harness/*.cc ]] || more=(-include ATen/core/ivalue.h)
-  # It must come before LibTorch's own macros.
-  ! grep -q doctest_torch.hpp "$source" || more=(-include tests/doctest_torch.hpp "${more[@]}")
-  if clang-tidy --quiet --config-file=.clang-tidy "$file" -- -std=c++20 -march=native -fopenmp "${more[@]}" \
-    -DUSE_C10D_GLOO "${includes[@]}" > "$log" 2>&1; then
-    say clean "$source" "$log"
+  ! grep -qE '^#include.*(torch|ATen|harness/)' "${sources[@]}" || more+=(-include ATen/core/ivalue.h)
+  # Google Benchmark keeps what is registered for as long as the program runs.
+  [[ ${sources[0]} != benchmarks/* ]] || checks+=,-clang-analyzer-cplusplus.NewDeleteLeaks
+  more+=(-std=c++20 -march=native -fopenmp -DUSE_C10D_GLOO "${includes[@]}")
+  if ((${#sources[@]} > 1)) && ! clang++ -fsyntax-only "${more[@]}" "$unit.cc" > "$log" 2>&1; then
+    half=$((${#sources[@]} / 2))
+    tidy_unit "${sources[*]:0:half}" || result=1
+    tidy_unit "${sources[*]:half}" || result=1
+    return $result
+  fi
+  if clang-tidy --quiet --config-file=.clang-tidy "--checks=$checks" "$unit.cc" -- "${more[@]}" > "$log" 2>&1; then
+    say clean "${sources[*]}" "$log"
   else
-    say FAULT "$source" "$log"
+    say FAULT "${sources[*]}" "$log"
   fi
 }
 
