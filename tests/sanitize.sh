@@ -142,6 +142,8 @@ tidy_unit() {  # the sources, in one word
   ! grep -qE '^#include.*(torch|ATen|harness/)' "${sources[@]}" || more+=(-include ATen/core/ivalue.h)
   # Google Benchmark keeps what is registered for as long as the program runs.
   [[ ${sources[0]} != benchmarks/* ]] || checks+=,-clang-analyzer-cplusplus.NewDeleteLeaks
+  # A test is to be read, not to be fast.
+  [[ ${sources[0]} != tests/* ]] || checks+=,-performance-*
   more+=(-std=c++20 -march=native -fopenmp -DUSE_C10D_GLOO "${includes[@]}")
   if ((${#sources[@]} > 1)) && ! clang++ -fsyntax-only "${more[@]}" "$unit.cc" > "$log" 2>&1; then
     half=$((${#sources[@]} / 2))
