@@ -35,6 +35,7 @@ std::vector<std::size_t> AnsweringClients::keepers() const {
 Panel AnsweringClients::panel(const std::vector<Participant>& participants, RoundRecord& record,
                               RunResult& result) const {
   std::vector<Panel::Member> members;
+  members.reserve(participants.size());
   for (const Participant& who : participants)
     members.push_back({who.agent, federation_.agents()[who.agent].id, boxes_[who.agent],
                        federation_.keeper(who.agent), who.share});

@@ -48,6 +48,7 @@ black_box::EnsembleWeights DistillationRun::weights(const std::vector<std::size_
 
 black_box::EnsembleWeights DistillationRun::weights_by_size(const std::vector<std::size_t>& agents) const {
   std::vector<double> sizes;
+  sizes.reserve(agents.size());
   for (const std::size_t agent : agents)
     sizes.push_back(static_cast<double>(federation_.agents()[agent].shard.size()));
   return black_box::EnsembleWeights::by_size(sizes);

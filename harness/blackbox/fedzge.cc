@@ -102,6 +102,7 @@ FedZge::Answered FedZge::synthesise(Panel& panel, std::size_t round, std::size_t
     const black_box::EnsembleWeights ensemble = weights(agents_of(panel));
     for (std::size_t k = 0; k <= black_box.queries; ++k) {
       std::vector<Logits> each;
+      each.reserve(answers.size());
       for (const std::vector<Logits>& one : answers) each.push_back(one[k]);
       Logits sum = ensemble(each, answered.made.classes);
       if (k == 0) {

@@ -129,13 +129,13 @@ class Reader {
   }
 
   at::Tensor numbers(std::span<const std::uint64_t> extents) {
-    const at::Tensor tensor = at::empty(fitting(extents, sizeof(float)));
+    at::Tensor tensor = at::empty(fitting(extents, sizeof(float)));
     raw(tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel()) * sizeof(float));
     return tensor;
   }
 
   at::Tensor classes(std::span<const std::uint64_t> extents) {
-    const at::Tensor tensor = at::empty(fitting(extents, sizeof(std::uint16_t)), at::kLong);
+    at::Tensor tensor = at::empty(fitting(extents, sizeof(std::uint16_t)), at::kLong);
     for (std::int64_t i = 0; i < tensor.numel(); ++i) {
       std::uint16_t label = 0;
       raw(&label, sizeof label);

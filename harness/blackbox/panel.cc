@@ -81,6 +81,7 @@ std::vector<black_box::Logits> logits_in(const AnswersMessage& answers, AnswerFo
 /// The replies of other ranks' members come here, and theirs go there.
 void Panel::share(std::vector<std::optional<Bytes>>& replies, std::span<const std::size_t> keepers) {
   std::vector<double> lengths;  // below 0: no reply
+  lengths.reserve(replies.size());
   for (const std::optional<Bytes>& reply : replies)
     lengths.push_back(reply ? static_cast<double>(reply->size()) : -1.0);
   ranks_.share(lengths, keepers);

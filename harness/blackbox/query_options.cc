@@ -33,7 +33,7 @@ ModelSettings client_model(const Settings& settings, std::size_t agent) {
 at::Tensor with_points(const at::Tensor& samples, const black_box::Queries& queries) {
   std::vector<std::int64_t> sizes = samples.sizes().vec();
   sizes.insert(sizes.begin(), 1 + static_cast<std::int64_t>(queries.count()));
-  const at::Tensor all = at::empty(sizes, samples.device());
+  at::Tensor all = at::empty(sizes, samples.device());
   all[0].copy_(samples);
   for (std::size_t k = 0; k < queries.count(); ++k)
     queries.point(samples, k, all[static_cast<std::int64_t>(k) + 1]);

@@ -32,6 +32,7 @@ constexpr std::array entries{Entry{"fedzge", make<FedZge>}, Entry{"fedmd", make<
 
 std::vector<std::string> distillation_names() {
   std::vector<std::string> names;
+  names.reserve(entries.size());
   for (const Entry& entry : entries) names.emplace_back(entry.name);
   return names;
 }

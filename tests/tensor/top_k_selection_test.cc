@@ -70,7 +70,11 @@ const std::vector<std::pair<const char*, std::function<double(random::Stream&, s
         {"few values", [](auto& s, auto, auto) { return std::round(2 * s.normal()) / 4; }},
         {"ascending",
          [](auto&, auto i, auto size) { return static_cast<double>(i) / static_cast<double>(size); }},
-        {"layers", [](auto& s, auto i, auto size) { return s.normal() * std::exp2(-double(10 * i / size)); }},
+        {"layers",
+         [](auto& s, auto i, auto size) {
+           const std::size_t layer = 10 * i / size;
+           return s.normal() * std::exp2(-static_cast<double>(layer));
+         }},
         {"periodic", [](auto& s, auto i, auto) { return i % 64 == 5 ? 100 + s.uniform() : s.uniform(); }},
         {"narrow", [](auto& s, auto, auto) { return 1 + 0x1p-9 * s.uniform(); }},
         {"narrow with an outlier",
