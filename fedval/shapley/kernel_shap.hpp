@@ -12,6 +12,7 @@
 // (jackknife).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -61,7 +62,7 @@ class RegressionTally {
     std::vector<Summary> all;
     for (const double v : value.value_or(equal_shares())) all.push_back({v, infinite, 0, count});
     if (!value) return all;
-    std::vector<double> mean(n_, 0.0), squares(n_, 0.0);
+    std::vector<double> mean(n_, 0.0);
     std::vector<std::vector<double>> left_out;
     for (std::size_t g = 0; g < groups; ++g) {
       if (counts_[g] == 0) return all;
@@ -72,10 +73,15 @@ class RegressionTally {
       left_out.push_back(*found);
       for (std::size_t i = 0; i < n_; ++i) mean[i] += (*found)[i] / groups;
     }
-    for (const std::vector<double>& found : left_out)
-      for (std::size_t i = 0; i < n_; ++i) squares[i] += (found[i] - mean[i]) * (found[i] - mean[i]);
     for (std::size_t i = 0; i < n_; ++i) {
-      all[i].standard_error = std::sqrt((groups - 1.0) / groups * squares[i]);
+      double most = 0, squares = 0;
+      for (const std::vector<double>& found : left_out) most = std::max(most, std::abs(found[i] - mean[i]));
+      const int exponent = most > 0 ? std::ilogb(most) : 0;  // keeps squares in range, and every digit
+      for (const std::vector<double>& found : left_out) {
+        const double off = std::ldexp(found[i] - mean[i], -exponent);
+        squares += off * off;
+      }
+      all[i].standard_error = std::ldexp(std::sqrt((groups - 1.0) / groups * squares), exponent);
       all[i].degrees = groups - 1.0;
     }
     return all;

@@ -41,17 +41,21 @@ class StratifiedTally : public StrataTally {
       const auto for_each_cell = [&](auto&& body) {
         for (std::size_t i = 0; i < n; ++i)
           for (std::size_t k = 1; k + 1 < n; ++k)
-            body(cells[i * n + k], setting.sizes[k], moments(i, 2 * k + (1 - half)).variance());
+            body(cells[i * n + k], setting.sizes[k], moments(i, 2 * k + (1 - half)).deviation());
       };
-      double squares = 0, weights = 0, sum = 0;
-      for_each_cell([&](double&, double p, double variance) {
-        squares += p * variance;
+      double largest = 0, squares = 0, weights = 0, sum = 0;
+      for_each_cell([&](double&, double, double spread) { largest = std::max(largest, spread); });
+      // A power of two keeps squares in range and changes no digit.
+      const int exponent = largest > 0 && std::isfinite(largest) ? std::ilogb(largest) : 0;
+      for_each_cell([&](double& cell, double p, double spread) {
+        cell = std::ldexp(spread, -exponent);
+        squares += p * cell * cell;
         weights += p;
       });
-      const double least = 0.01 * squares / weights;
-      for_each_cell([&](double& cell, double p, double variance) {
+      const double least = 0.1 * std::sqrt(squares / weights);
+      for_each_cell([&](double& cell, double p, double) {
         // Where the pilot saw no spread at all, every stratum is alike.
-        sum += cell = p * (least > 0 ? std::sqrt(std::max(variance, least)) : 1.0);
+        sum += cell = p * (least > 0 ? std::max(cell, least) : 1.0);
       });
       for (double& cell : cells) cell /= sum;
       allocation_[half] = std::move(cells);

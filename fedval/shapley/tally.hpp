@@ -40,7 +40,7 @@ struct Certificate {
 class MeanTally {
  public:
   /// Without a draw.
-  explicit MeanTally(std::size_t players) : mean_(players, 0.0), squares_(players, 0.0) {}
+  explicit MeanTally(std::size_t players) : moments_(players) {}
 
   /// Certifies the means of draws in [low, high]: nine tenths of delta for the sequences, one for Hoeffding's
   /// single look, if there is an epsilon. Before the first draw.
@@ -56,7 +56,7 @@ class MeanTally {
   }
 
   /// Entries of a draw.
-  std::size_t players() const { return mean_.size(); }
+  std::size_t players() const { return moments_.size(); }
   /// Draws so far.
   std::uint64_t count() const { return count_; }
   /// Whether interval() may be asked.
@@ -65,17 +65,14 @@ class MeanTally {
   /// One draw for every player. O(n). Error, which leaves the tally as it was, when one is not finite or,
   /// certified, out of range.
   void add(std::span<const double> draw) {
-    for (std::size_t i = 0; i < mean_.size(); ++i)
+    for (std::size_t i = 0; i < players(); ++i)
       if (!std::isfinite(draw[i])) fail("draw ", count_, " of player ", i, " is ", draw[i]);
     for (std::size_t i = 0; i < sequences_.size(); ++i) sequences_[i].check(draw[i]);
-    const double share = 1 / static_cast<double>(++count_);
-    for (std::size_t i = 0; i < mean_.size(); ++i) {
-      const double delta = draw[i] - mean_[i];
-      mean_[i] += (draw[i] / 2 - mean_[i] / 2) * (2 * share);  // delta itself may be beyond a double
-      squares_[i] += delta * (draw[i] - mean_[i]);
-    }
+    ++count_;
+    for (std::size_t i = 0; i < players(); ++i) moments_[i].add(draw[i]);
     for (std::size_t i = 0; i < sequences_.size(); ++i) sequences_[i].add(draw[i]);
-    if (count_ == last_look_) looked_ = mean_;
+    if (count_ == last_look_)
+      for (const statistics::RunningMoments& moments : moments_) looked_.push_back(moments.mean());
   }
 
   /// summary(i).value of every player.
@@ -88,17 +85,14 @@ class MeanTally {
   /// The mean, its error s_i / sqrt(m), m - 1 degrees of freedom. Certified with an epsilon, the mean moves
   /// towards the middle of interval(i), no more than it takes to be within epsilon of all of it.
   Summary summary(std::size_t i) const {
-    Summary result{mean_[i], std::numeric_limits<double>::infinity(), 0, count_};
-    if (count_ > 1) {
-      const auto m = static_cast<double>(count_);
-      result.standard_error = std::sqrt(squares_[i] / (m - 1) / m);
-      result.degrees = m - 1;
-    }
+    const double mean = moments_[i].mean();
+    Summary result{mean, moments_[i].standard_error(), 0, count_};
+    if (count_ > 1) result.degrees = static_cast<double>(count_ - 1);
     if (certified() && epsilon_ > 0) {
       // The mean, moved into the interval and no more than it takes to be within epsilon of all of it.
       const auto [low, high] = interval(i);
       const double middle = low + (high - low) / 2, slack = std::max(0.0, epsilon_ - (high - low) / 2);
-      result.value = std::clamp(mean_[i], std::max(low, middle - slack), std::min(high, middle + slack));
+      result.value = std::clamp(mean, std::max(low, middle - slack), std::min(high, middle + slack));
     }
     return result;
   }
@@ -129,23 +123,19 @@ class MeanTally {
   void fields(auto& archive) {
     const std::size_t n = players();
     archive.state("count", count_);
-    archive.state("mean", mean_);
-    std::vector<double> squares;
-    for (const double square : squares_) squares.push_back(statistics::detail::saved_squares(square));
-    archive.state("squares", squares);
-    squares_.clear();
-    for (const double square : squares) squares_.push_back(statistics::detail::restored_squares(square));
+    archive.state("moments", moments_);
     for (statistics::EmpiricalBernstein& sequence : sequences_) archive.state("sequence", sequence);
     archive.state("looked", looked_);
-    archive.check(mean_.size() == n && squares_.size() == n && (looked_.empty() || looked_.size() == n),
+    archive.check(moments_.size() == n && (looked_.empty() || looked_.size() == n),
                   "parts that do not fit together");
-    for (const double square : squares_) archive.check(square >= 0, "a negative sum of squares");
+    for (const statistics::RunningMoments& moments : moments_)
+      archive.check(moments.count() == count_, "moments of another number of draws");
   }
 
  private:
   std::uint64_t count_ = 0, last_look_ = 0;
   double epsilon_ = 0;
-  std::vector<double> mean_, squares_;
+  std::vector<statistics::RunningMoments> moments_;
   std::vector<statistics::EmpiricalBernstein> sequences_;
   std::vector<double> looked_;  // the means at Hoeffding's look
 };
@@ -191,32 +181,30 @@ class StrataTally {
     const std::vector<double> value = values();
     std::vector<Summary> all;
     for (std::size_t i = 0; i < players(); ++i) {
-      double variance = 0, degrees = 0;
+      double largest = 0, squares = 0, fourths = 0;
       std::uint64_t count = 0;
-      std::vector<std::pair<double, double>> parts;  // of the variance, with their degrees of freedom
+      std::vector<std::pair<double, double>> parts;  // of the error, with their degrees of freedom
       for (std::size_t k = 0; k < strata(); ++k) {
         const statistics::RunningMoments& draws = moments(i, k);
         count += draws.count();
         if ((known(k) && draws.count() > 0) || weights_[k] == 0) continue;
-        const double part = draws.count() < 2 ? std::numeric_limits<double>::infinity()
-                                              : weights_[k] * weights_[k] * draws.variance() /
-                                                    static_cast<double>(draws.count());
-        variance += part;
+        const double part = std::abs(weights_[k]) * draws.standard_error();
+        largest = std::max(largest, part);
         parts.emplace_back(part, static_cast<double>(std::max<std::uint64_t>(2, draws.count()) - 1));
       }
-      const bool guessed = !(variance < std::numeric_limits<double>::infinity());
-      // The ratio does not see a power of two, which keeps the squares in range.
-      const int exponent = guessed || variance == 0 ? 0 : std::ilogb(variance);
-      const double whole = std::ldexp(variance, -exponent);
-      for (const auto& [part, freedom] : parts) {
-        const double share = std::ldexp(part, -exponent);
-        degrees += share * share / freedom;
+      Summary player{value[i], largest, 0, count};
+      if (std::isfinite(largest)) {
+        // A power of two that keeps squares in range changes no digit.
+        const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+        for (const auto& [part, freedom] : parts) {
+          const double scaled = std::ldexp(part, -exponent), square = scaled * scaled;
+          squares += square;
+          fourths += square * square / freedom;
+        }
+        player.standard_error = std::ldexp(std::sqrt(squares), exponent);
+        player.degrees = fourths > 0 ? squares * squares / fourths : std::numeric_limits<double>::infinity();
       }
-      all.push_back({value[i], std::sqrt(variance),
-                     guessed       ? 0.0
-                     : degrees > 0 ? whole * whole / degrees
-                                   : std::numeric_limits<double>::infinity(),
-                     count});
+      all.push_back(player);
     }
     return all;
   }

@@ -45,7 +45,7 @@ std::optional<Interval> student_interval(std::span<const double> draws) {
   Interval interval{.mean = moments.mean(), .half_width = {}, .count = draws.size()};
   const auto n = static_cast<double>(draws.size());
   if (draws.size() > 1)
-    interval.half_width = statistics::student_quantile(confidence, n - 1) * std::sqrt(moments.variance() / n);
+    interval.half_width = statistics::student_quantile(confidence, n - 1) * moments.standard_error();
   return interval;
 }
 

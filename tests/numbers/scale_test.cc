@@ -268,9 +268,10 @@ std::vector<Homogeneous> sample_algorithms(random::Stream& stream) {
        [](Inputs v) -> Results {
          statistics::RunningMoments moments;
          for (const double value : v[0]) moments.add(value);
-         return {{{moments.variance()}, 2}};
+         return {{{moments.variance()}, 2}, {{moments.deviation(), moments.standard_error()}, 1}};
        },
-       450},
+       990,
+       std::nullopt},  // as the mean
       {"empirical Bernstein",
        {x, {{-2, 4}, 1}},
        [](Inputs v) -> Results {

@@ -95,13 +95,36 @@ TEST_CASE("saved and restored, it goes on with the same bits") {
         "state of box: squares: a negative sum of squares");
 }
 
-TEST_CASE("draws whose squares are beyond a double are saved and restored, too") {
-  Box box;
-  for (const double x : {1e160, -1e160, 3e160}) box.moments.add(x);
-  CHECK(box.moments.variance() == std::numeric_limits<double>::infinity());
-  Box next;
-  restore(save(box), next);
-  CHECK(next.moments.count() == 3);
-  CHECK(next.moments.mean() == box.moments.mean());
-  CHECK(next.moments.variance() == box.moments.variance());
+TEST_CASE("draws whose squares are beyond a double have a deviation, saved and restored, too") {
+  for (const double scale : {1e160, 1e300, 1e-200, 1e-300}) {
+    CAPTURE(scale);
+    Box box;
+    for (const double x : {1., -1., 3., 5.}) box.moments.add(scale * x);
+    CHECK(box.moments.variance() == (scale > 1 ? std::numeric_limits<double>::infinity() : 0));
+    CHECK(box.moments.deviation() == doctest::Approx(scale * std::sqrt(20.0 / 3)).epsilon(1e-15));
+    CHECK(box.moments.standard_error() == doctest::Approx(scale * std::sqrt(5.0 / 3)).epsilon(1e-15));
+    Box next;
+    restore(save(box), next);
+    CHECK(next.moments.count() == 4);
+    CHECK(next.moments.mean() == box.moments.mean());
+    CHECK(next.moments.deviation() == box.moments.deviation());
+  }
+}
+
+TEST_CASE("the largest deviations decide, whatever came before") {
+  const std::vector<Values> orders{
+      {1e-250, -1e-250, 3e-250, 1, -1, 3, 1e250, -1e250, 3e250},
+      {1e250, -1e250, 3e250, 1, -1, 3, 1e-250, -1e-250, 3e-250},
+      {1, 1e-250, 1e250, -1e250, -1, 3e250, -1e-250, 3e-250, 3},
+  };
+  // Six zeros, 1, -1 and 3: the mean is 1/3, the sum of squares 11 - 9/9.
+  for (const Values& draws : orders)
+    CHECK(of(draws).deviation() == doctest::Approx(1e250 * std::sqrt(10.0 / 8)).epsilon(1e-14));
+  CHECK(of({1e-250, 1, 1}).deviation() == doctest::Approx(std::sqrt(1.0 / 3)).epsilon(1e-14));
+  // The first draw is no deviation yet.
+  CHECK(of({1e250, 1e250, 1e250}).deviation() == 0);
+  CHECK(of({0x1p-600, 0x1p-600 + 0x1p-640}).deviation() == doctest::Approx(0x1p-640 * std::sqrt(0.5)));
+  // Ends of the range: the step itself is beyond a double.
+  CHECK(of({1.5e308, -1.5e308, 1.5e308, -1.5e308}).standard_error() ==
+        doctest::Approx(1.5e308 / std::sqrt(3.0)).epsilon(1e-14));
 }
