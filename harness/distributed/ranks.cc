@@ -99,6 +99,7 @@ void Ranks::share(std::vector<double>& values, std::span<const std::size_t> owne
 void Ranks::share(std::vector<std::string>& texts, std::span<const std::size_t> owners) {
   if (!group_) return;
   std::vector<double> lengths;
+  lengths.reserve(texts.size());
   for (const std::string& text : texts) lengths.push_back(static_cast<double>(text.size()));
   share(lengths, owners);
   std::vector<at::Tensor> bytes;
