@@ -75,7 +75,7 @@ TEST_CASE("dropout: each answers with its probability, and someone always does")
     const auto here = participants_of({.dropout = 0.999999}, agents, 5, round);
     REQUIRE(here.size() == 1);
     last.insert(here.front().agent);
-    CHECK(participants_of({.dropout = 0.999999}, 1, 5, round) == std::vector<Participant>{{0, 1}});
+    CHECK((participants_of({.dropout = 0.999999}, 1, 5, round) == std::vector<Participant>{{0, 1}}));
   }
   CHECK(last.size() == agents);
 }

@@ -149,7 +149,7 @@ TEST_CASE_TEMPLATE("whatever the score: weights from its values, any order, save
 TEST_CASE("a state of other options or of another score is refused") {
   const ScoreAveraging<SpectralFuse> fuse;
   const ScoreAveraging<SpectralFed> fed;
-  ScoreAveraging reference(SpectralFuse(SpectralFuse::Options::reference()));
+  ScoreAveraging reference{SpectralFuse(SpectralFuse::Options::reference())};
   CHECK_THROWS_AS(reference.restore(fuse.save()), Error);
   CHECK_THROWS_AS(reference.restore(fed.save()), Error);
 }
