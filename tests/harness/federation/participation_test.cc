@@ -108,7 +108,7 @@ TEST_CASE("a round is drawn from (seed, round) alone") {
   const ParticipationSettings settings{.fraction = 0.5, .dropout = 0.2, .stragglers = 0.5};
   const auto once = participants_of(settings, 20, 1, 7);
   for (std::size_t round = 0; round < 7; ++round) participants_of(settings, 20, 1, round);
-  CHECK(participants_of(settings, 20, 1, 7) == once);
-  CHECK(participants_of(settings, 20, 1, 8) != once);
-  CHECK(participants_of(settings, 20, 2, 7) != once);
+  CHECK((participants_of(settings, 20, 1, 7) == once));
+  CHECK((participants_of(settings, 20, 1, 8) != once));
+  CHECK((participants_of(settings, 20, 2, 7) != once));
 }
