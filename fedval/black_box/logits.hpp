@@ -83,7 +83,7 @@ class EnsembleWeights {
   }
 
   /// yhat: answers[k] are box k's logits of B samples, classes[i] what sample i was made for. O(K B C). Error
-  /// when shapes differ.
+  /// when shapes differ, or an answer is not finite.
   Logits operator()(std::span<const Logits> answers, std::span<const std::uint32_t> classes) const {
     if (answers.size() != boxes()) fail("ensemble: ", answers.size(), " answers for ", boxes(), " weights");
     Logits sum(answers.front().rows(), answers.front().columns());
@@ -93,7 +93,12 @@ class EnsembleWeights {
       linalg::detail::check_same_shape(sum, answers[k], "add answers of");
       for (std::size_t i = 0; i < sum.rows(); ++i) {
         const double weight = (*this)(k, classes[i]);
-        for (std::size_t c = 0; c < sum.columns(); ++c) sum(i, c) += weight * answers[k](i, c);
+        for (std::size_t c = 0; c < sum.columns(); ++c) {
+          const double answer = answers[k](i, c);
+          if (!std::isfinite(answer))
+            fail("ensemble: box ", k, " answers sample ", i, " with ", answer, " for class ", c);
+          sum(i, c) += weight * answer;
+        }
       }
     }
     return sum;

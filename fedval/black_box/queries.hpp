@@ -68,9 +68,10 @@ class Queries {
     std::vector<std::vector<double>> slopes(batch(), std::vector<double>(count()));
     for (std::size_t i = 0; i < batch(); ++i)
       for (std::size_t k = 0; k < count(); ++k) {
-        if (!std::isfinite(differences(i, k)))
-          fail("black_box: the answers about sample ", i, " at point ", k, " differ by ", differences(i, k));
         slopes[i][k] = differences(i, k) / distance(i, k);
+        if (!std::isfinite(slopes[i][k]))
+          fail("black_box: the answers about sample ", i, " at point ", k, " differ by ", differences(i, k),
+               " at a distance of ", distance(i, k));
       }
     probes_.gradient(zeroth_order::Combination::plain, slopes, out);
   }

@@ -151,8 +151,11 @@ inline void check_gate(double value, std::string_view option, std::string_view s
     fail(score, ": ", option, " is ", value, ", must be finite and above 0");
 }
 
-/// min(1, x_i / (tau median x))^power, with the upper median. O(N).
+/// min(1, x_i / (tau median x))^power, with the upper median. O(N). Error unless every x_i is at least 0 and
+/// finite.
 inline Gates gates(std::span<const double> x, double tau, double power) {
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (!(x[i] >= 0 && std::isfinite(x[i]))) fail("gates: entry ", i, " is ", x[i]);
   std::vector<double> sorted(x.begin(), x.end());
   const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
   if (!sorted.empty()) std::nth_element(sorted.begin(), middle, sorted.end());

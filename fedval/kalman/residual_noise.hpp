@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <span>
 
+#include "fedval/error.hpp"
 #include "fedval/linalg/matrix.hpp"
 
 namespace fedval::kalman {
@@ -32,9 +33,10 @@ class ResidualNoise {
   const Covariance& covariance() const { return r_; }
 
   /// The first estimate: mean over clients of the variance of their sensors' readings around their own mean.
-  /// O(N).
+  /// O(N). Error when there is none, or one is not finite.
   void start(std::span<const Residual> readings) {
     static_assert(Sensors > 1, "one sensor cannot disagree");
+    check(readings);
     double sum = 0;
     for (const Residual& z : readings) {
       double mean = 0;
@@ -46,8 +48,14 @@ class ResidualNoise {
     rounds_ = 1;
   }
 
-  /// Takes in the residuals of a round's clients and the variances P+ that came with them. O(N).
+  /// Takes in the residuals of a round's clients and the variances P+ that came with them. O(N). Error when
+  /// there is none, one is not finite, or there are not as many variances.
   void observe(std::span<const Residual> residuals, std::span<const double> variances, double memory) {
+    check(residuals);
+    if (variances.size() != residuals.size())
+      fail("residual noise: ", variances.size(), " variances for ", residuals.size(), " residuals");
+    for (std::size_t i = 0; i < variances.size(); ++i)
+      if (!std::isfinite(variances[i])) fail("residual noise: variance ", i, " is ", variances[i]);
     Covariance seen;
     for (std::size_t i = 0; i < residuals.size(); ++i)
       for (std::size_t m = 0; m < Sensors; ++m)
@@ -75,6 +83,14 @@ class ResidualNoise {
   }
 
  private:
+  static void check(std::span<const Residual> residuals) {
+    if (residuals.empty()) fail("residual noise: of no client");
+    for (std::size_t i = 0; i < residuals.size(); ++i)
+      for (std::size_t m = 0; m < Sensors; ++m)
+        if (!std::isfinite(residuals[i][m]))
+          fail("residual noise: client ", i, "'s reading ", m, " is ", residuals[i][m]);
+  }
+
   Covariance r_{};
   std::size_t rounds_ = 0;
 };

@@ -117,15 +117,26 @@ inline std::optional<QuadratureRule> radau_rule(std::span<const double> diagonal
   if (off.size() < n) fail("radau_rule: ", n, " diagonal entries and ", off.size(), " beside them");
   detail::check_finite(diagonal, "radau_rule: diagonal");
   detail::check_finite(off.first(n), "radau_rule: off-diagonal");
-  double pivot = diagonal[0] - node;  // of J - node I = L D L^T
+  if (!std::isfinite(node)) fail("radau_rule: a node at ", node);
+  // A power of two keeps squares in range and changes no digit.
+  double most = std::abs(node);
+  for (const double entry : diagonal) most = std::max(most, std::abs(entry));
+  for (const double entry : off.first(n)) most = std::max(most, std::abs(entry));
+  const int exponent = most > 0 ? std::ilogb(most) : 0;
+  std::vector<double> extended, beside;
+  for (const double entry : diagonal) extended.push_back(std::ldexp(entry, -exponent));
+  for (const double entry : off.first(n)) beside.push_back(std::ldexp(entry, -exponent));
+  const double first = std::ldexp(node, -exponent);
+  double pivot = extended[0] - first;  // of J - node I = L D L^T
   for (std::size_t i = 1; i < n && pivot > 0; ++i)
-    pivot = diagonal[i] - node - off[i - 1] * off[i - 1] / pivot;
+    pivot = extended[i] - first - beside[i - 1] * beside[i - 1] / pivot;
   if (!(pivot > 0)) return std::nullopt;
-  std::vector<double> extended(diagonal.begin(), diagonal.end());
-  extended.push_back(node +
-                     off[n - 1] * off[n - 1] / pivot);  // makes the next pivot 0: an eigenvalue at node
-  if (!std::isfinite(extended.back())) return std::nullopt;
-  return gauss_rule(extended, off.first(n));
+  // Makes the next pivot 0: an eigenvalue at node.
+  extended.push_back(first + beside[n - 1] * beside[n - 1] / pivot);
+  if (!std::isfinite(std::ldexp(extended.back(), exponent))) return std::nullopt;
+  QuadratureRule rule = gauss_rule(extended, beside);
+  for (double& x : rule.nodes) x = std::ldexp(x, exponent);
+  return rule;
 }
 
 }  // namespace fedval::linalg

@@ -194,12 +194,15 @@ class PsiSums {
 
 /// psi_i of the plain sum, L_i, the remainder and its bound, exactly. O(N 2^N) time on all cores, with the
 /// same bits for any number of them; O(2^min(N, 12)) memory a thread. Cancelled when `progress` says so;
-/// Error for more than 30 updates.
+/// Error for more than 30 updates, and for one, not zero, below 2^-450 of the longest.
 inline PsiBound psi_bound(const Gram& gram, const Progress& progress = {}) {
   const std::size_t n = gram.size();
   if (n > 30) fail("psi_bound: ", n, " updates have 2^", n, " coalitions; use psi_eigenvalue_bound");
   if (n == 0) return {};
   const detail::RelativeGram relative(gram);
+  for (std::size_t i = 0; i < n; ++i)
+    if (gram.scaled_norm(i) > 0 && !(relative.length[i] >= 0x1p-450))
+      fail("psi_bound: update ", i, " is so much shorter than the longest that its square is lost beside it");
   const std::vector<double> w = shapley_weights(n);
   const std::size_t low = std::min<std::size_t>(n, 12), blocks = std::size_t{1} << (n - low);
   // Groups of blocks whose ends depend on N alone, summed in their order.

@@ -18,14 +18,12 @@
 
 namespace fedval::statistics {
 
-/// I_x(a, b), the regularised incomplete beta function, to about 1e-14. Error unless a, b > 0, 0 <= x <= 1.
-inline double incomplete_beta(double x, double a, double b) {
-  if (!(a > 0 && b > 0 && x >= 0 && x <= 1))
-    fail("incomplete_beta: x is ", x, ", a is ", a, ", b is ", b, "; a, b > 0 and 0 <= x <= 1 were expected");
-  if (x == 0 || x == 1) return x;
-  // The fraction converges fast on this side of the mean; the other side is 1 - I_{1-x}(b, a).
-  if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(1 - x, b, a);
-  const double front = std::exp(a * std::log(x) + b * std::log1p(-x) - log_beta(a, b)) / a;
+namespace detail {
+
+/// I_x(a, b) left of its mean, where the fraction converges fast; `log_x` is ln x, also of an x that
+/// underflows.
+inline double lower_beta(double x, double log_x, double a, double b) {
+  const double front = std::exp(a * log_x + b * std::log1p(-x) - log_beta(a, b)) / a;
   constexpr double tiny = 1e-300;
   const auto away_from_zero = [](double value) { return std::abs(value) < tiny ? tiny : value; };
   double c = 1, d = 1 / away_from_zero(1 - (a + b) * x / (a + 1)), fraction = d;
@@ -44,13 +42,29 @@ inline double incomplete_beta(double x, double a, double b) {
   return front * fraction;
 }
 
+/// Whether x is so far on the left.
+inline bool is_lower(double x, double a, double b) { return x <= (a + 1) / (a + b + 2); }
+
+}  // namespace detail
+
+/// I_x(a, b), the regularised incomplete beta function, to about (1e-14 + 1e-14 (a + b)) of itself. Error
+/// unless a, b > 0, a + b <= 1e7 and 0 <= x <= 1.
+inline double incomplete_beta(double x, double a, double b) {
+  if (!(a > 0 && b > 0 && a + b <= 1e7 && x >= 0 && x <= 1))
+    fail("incomplete_beta: x is ", x, ", a is ", a, ", b is ", b,
+         "; a, b > 0, a + b <= 1e7 and 0 <= x <= 1 were expected");
+  if (x == 0 || x == 1) return x;
+  if (detail::is_lower(x, a, b)) return detail::lower_beta(x, std::log(x), a, b);
+  return 1 - detail::lower_beta(1 - x, std::log1p(-x), b, a);
+}
+
 namespace detail {
 
 /// The x > 0 at which a decreasing function of x falls to `level`, to the last bits.
 template <class Function>
 double falls_to(double level, Function&& f) {
   double low = 0, high = 1;
-  while (f(high) > level) {
+  while (std::isfinite(high) && f(high) > level) {
     low = high;
     high *= 2;
   }
@@ -76,13 +90,17 @@ inline double normal_quantile(double confidence) {
 }
 
 /// t with P(|T| <= t) = confidence for Student's T with `degrees` of freedom, which need not be whole; above
-/// 1e6 of them the normal quantile, which then agrees to six digits. Error unless degrees > 0.
+/// 1e6 of them the normal quantile, which then agrees to six digits. Infinite where it is beyond a double.
+/// Error unless degrees > 0.
 inline double student_quantile(double confidence, double degrees) {
   detail::check_confidence(confidence);
   if (!(degrees > 0)) fail("student_quantile: ", degrees, " degrees of freedom");
   if (degrees > 1e6) return normal_quantile(confidence);
   return detail::falls_to(1 - confidence, [=](double t) {
-    return incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5);
+    // Few degrees have quantiles whose squares are beyond a double.
+    const double ratio = t / std::sqrt(degrees), a = degrees / 2;
+    if (ratio > 0x1p500) return detail::lower_beta(0, std::log(degrees) - 2 * std::log(t), a, 0.5);
+    return incomplete_beta(1 / (1 + ratio * ratio), a, 0.5);
   });
 }
 

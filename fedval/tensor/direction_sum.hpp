@@ -40,9 +40,8 @@ inline DirectionSum direction_sum(std::span<const TensorView> tensors, const Vec
   const std::size_t n = tensors.size();
   if (norms.size() != n || weights.size() != n)
     fail("direction_sum: ", norms.size(), " norms and ", weights.size(), " weights for ", n, " tensors");
-  std::vector<double> shares(n, 0.0);  // of 2^-exponent x_i in the sum
-  for (std::size_t i = 0; i < n; ++i)
-    if (norms.scaled_norm(i) > 0) shares[i] = weights[i] / norms.scaled_norm(i);
+  std::vector<detail::DirectionShare> shares;
+  for (std::size_t i = 0; i < n; ++i) shares.push_back(detail::share_of_direction(weights[i], norms, i));
   const auto add = [&](std::span<const TensorView> vectors, std::size_t begin, std::size_t end,
                        std::vector<double>& total) {
     std::array<double, detail::block_of_norms> block, sum;
@@ -52,9 +51,10 @@ inline DirectionSum direction_sum(std::span<const TensorView> tensors, const Vec
       sum.fill(0.0);
       for (std::size_t i = 0; i < n; ++i) {
         if (i + 1 < n) detail::prefetch_block(vectors[i + 1], begin, count);
-        if (shares[i] == 0) continue;
-        detail::with_block(vectors[i], norms.exponent(i), begin, entries, [&](auto x) {
-          for (std::size_t k = 0; k < count; ++k) whole[k] += shares[i] * static_cast<double>(x[k]);
+        const auto [share, exponent] = shares[i];
+        if (share == 0) continue;
+        detail::with_block(vectors[i], exponent, begin, entries, [&, share = share](auto x) {
+          for (std::size_t k = 0; k < count; ++k) whole[k] += share * static_cast<double>(x[k]);
         });
       }
       for (std::size_t i = 0; i < n; ++i) {

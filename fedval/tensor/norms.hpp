@@ -49,6 +49,22 @@ class VectorNorms {
 
 namespace detail {
 
+/// w u / ||u|| as coefficient times 2^-exponent u.
+struct DirectionShare {
+  double coefficient;
+  int exponent;
+};
+
+/// Of vector i. A further power of two is set aside where the quotient would leave a double's range.
+inline DirectionShare share_of_direction(double weight, const VectorNorms& norms, std::size_t i) {
+  const double norm = norms.scaled_norm(i);
+  if (!(norm > 0)) return {0.0, norms.exponent(i)};
+  const double quotient = weight / norm, size = std::abs(quotient);
+  if (weight == 0 || (size > 0x1p-900 && size < 0x1p900)) return {quotient, norms.exponent(i)};
+  const int power = std::ilogb(norm);
+  return {weight / std::ldexp(norm, -power), norms.exponent(i) + power};
+}
+
 /// Entries of a vector that lie in the nearest cache while they are worked on.
 inline constexpr std::size_t block_of_norms = 512;
 

@@ -95,11 +95,13 @@ inline void combine_normalised(std::span<const double> weights, std::span<const 
   const DeviceOperations* device = detail::check_combine(weights, tensors, out);
   if (norms.size() != tensors.size())
     fail("combine: norms of ", norms.size(), " vectors for ", tensors.size(), " tensors");
-  std::vector<double> coefficients(weights.size(), 0.0);
-  std::vector<int> exponents(weights.size());
+  std::vector<double> coefficients;
+  std::vector<int> exponents;
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    exponents[i] = norms.exponent(i);  // never set for tensors on a device
-    if (norms.scaled_norm(i) > 0) coefficients[i] = weights[i] / norms.scaled_norm(i);
+    const detail::DirectionShare share = detail::share_of_direction(weights[i], norms, i);
+    coefficients.push_back(device != nullptr ? std::ldexp(share.coefficient, -share.exponent)
+                                             : share.coefficient);
+    exponents.push_back(share.exponent);
   }
   if (device != nullptr) {
     device->combine(coefficients, tensors, 0.0, out);

@@ -160,4 +160,7 @@ TEST_CASE("ensembles that are none: box and value are named") {
   CHECK(answered({two, two}, {0}) == "ensemble: 1 classes for 2 samples");
   CHECK(answered({two, three}, {0, 0}) == "cannot add answers of 2 x 2 and 3 x 2");
   CHECK(answered({two, two}, {0, 2}) == "ensemble: class 2 of 2");
+  Logits broken = two;
+  broken(1, 0) = std::nan("");
+  CHECK(answered({two, broken}, {0, 0}) == "ensemble: box 1 answers sample 1 with nan for class 0");
 }

@@ -218,3 +218,24 @@ TEST_CASE("a saved R goes on with the same bits, and what is no covariance is re
   CHECK(refusal("1p+0 -1p+1 -1p+1 1p+2") == "no error");  // a correlation of minus one
   CHECK(read.covariance() == linalg::Matrix<double, 2, 2>{{1, -2}, {-2, 4}});
 }
+
+TEST_CASE("readings that are not finite are refused by client and sensor, and R stays") {
+  Named noise;
+  CHECK(complaint_of([&] {
+          noise.start(Residuals<2>{{1, 2}, {3, std::nan("")}});
+        }) == "residual noise: client 1's reading 1 is nan");
+  CHECK(complaint_of([&] { noise.start(Residuals<2>{}); }) == "residual noise: of no client");
+  CHECK_FALSE(noise.started());
+  noise.start(Residuals<2>{{1, 2}, {3, 5}});
+  const auto before = noise.covariance();
+  CHECK(complaint_of([&] {
+          noise.observe(Residuals<2>{{1, INFINITY}}, Values{1}, 0.9);
+        }) == "residual noise: client 0's reading 1 is inf");
+  CHECK(complaint_of([&] {
+          noise.observe(Residuals<2>{{1, 2}}, Values{1, 1}, 0.9);
+        }) == "residual noise: 2 variances for 1 residuals");
+  CHECK(complaint_of([&] {
+          noise.observe(Residuals<2>{{1, 2}}, Values{std::nan("")}, 0.9);
+        }) == "residual noise: variance 0 is nan");
+  CHECK(noise.covariance() == before);
+}

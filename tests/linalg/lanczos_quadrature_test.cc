@@ -128,6 +128,7 @@ TEST_CASE("rules that do not exist") {
   CHECK_FALSE(radau_rule(Values{1}, Values{0.5}, 2).has_value());        // right of the measure
   CHECK(complaint_of([] { gauss_rule(Values(3), Values(1)); }) ==
         "gauss_rule: 3 diagonal entries and 1 beside them");
+  CHECK(complaint_of([] { radau_rule(Values{1}, Values{1}, std::nan("")); }) == "radau_rule: a node at nan");
   CHECK(complaint_of([] { radau_rule(Values(2), Values(1), 0); }) ==
         "radau_rule: 2 diagonal entries and 1 beside them");
 }
@@ -281,4 +282,10 @@ TEST_CASE("misuse is an error") {
   CHECK(complaint_of([&] {
           lanczos_quadrature(a, Values(16), entropy, {0, 0});
         }) == "lanczos_quadrature: max_steps is 0");
+  Values start(16);
+  start[0] = start[8] = 1;
+  CHECK(complaint_of([&] {
+          lanczos_quadrature(Diagonal{{1e-200, 2e-200}}, start, entropy);
+        }).starts_with("lanczos_quadrature: the matrix is so small, a product's entries at most "));
+  CHECK(complaint_of([&] { lanczos_quadrature(Diagonal{{0, 0}}, start, entropy); }) == "no error");
 }

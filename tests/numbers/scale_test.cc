@@ -219,6 +219,13 @@ std::vector<Homogeneous> matrix_algorithms(random::Stream& stream) {
              return {{rule.nodes, 1}, {rule.weights, 0}};
            },
            800},  // a coupling that an iteration makes tiny is compared with the square of a unit
+          {"Radau rule",
+           {{{1.5, 2.25}, 1}, {{0.25, 0.375}, 1}, {{-0.5}, 1}},
+           [](Inputs x) -> Results {
+             const auto rule = linalg::radau_rule(x[0], x[1], x[2][0]);
+             return {{rule.value().nodes, 1}, {rule.value().weights, 0}};
+           },
+           800},  // as the Gauss rule
           {"Lanczos",
            {diagonal, start},
            [](Inputs x) -> Results {

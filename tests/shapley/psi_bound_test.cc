@@ -382,3 +382,24 @@ TEST_CASE("blocks: many players, any number of threads, progress and cancellatio
   CHECK(complaint_of([] { psi_bound(gram_of(std::vector<Values>(31, Values{1}))); }) ==
         "psi_bound: 31 updates have 2^31 coalitions; use psi_eigenvalue_bound");
 }
+
+TEST_CASE("updates of very different lengths: right, or refused by number") {
+  const auto between = [](double scale) {
+    return psi_bound(gram_of(std::vector<Values>{{1, 2}, {-3 * scale, scale}, {0, 0}}));
+  };
+  // Alone with an update that is nothing beside it, one is what it is; the other is so in half of the orders.
+  for (const double scale : {1e-30, 1e-100, 1e-130}) {
+    CAPTURE(scale);
+    const PsiBound found = between(scale);
+    CHECK(found.scale[0] == doctest::Approx(1).epsilon(1e-14));
+    CHECK(found.scale[1] == doctest::Approx(0.5).epsilon(1e-14));
+    const double cosine = -1 / std::sqrt(50.0);  // of both
+    CHECK(found.remainder[1] == doctest::Approx(0).epsilon(1e-14));
+    CHECK(found.remainder[0] == doctest::Approx(-cosine / 2).epsilon(1e-14));
+    CHECK(found.bound[0] >= std::abs(found.remainder[0]));
+  }
+  CHECK(complaint_of([&] { between(1e-170); }) ==
+        "psi_bound: update 1 is so much shorter than the longest that its square is lost beside it");
+  CHECK(complaint_of([&] { between(1e170); }) ==
+        "psi_bound: update 0 is so much shorter than the longest that its square is lost beside it");
+}

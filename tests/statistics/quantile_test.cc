@@ -139,4 +139,18 @@ TEST_CASE("what is no probability, no degrees of freedom or no beta function is 
   CHECK(complaint_of([] { incomplete_beta(-0.1, 1, 1); }) != "no error");
   CHECK(complaint_of([] { incomplete_beta(1.1, 1, 1); }) != "no error");
   CHECK(complaint_of([] { incomplete_beta(std::nan(""), 1, 1); }) != "no error");
+  CHECK(complaint_of([] { incomplete_beta(0.5, 1e7, 1); }) != "no error");  // too few digits would be left
+}
+
+TEST_CASE(
+    "few degrees of freedom: the tail's power law, also where the square of a quantile is beyond a double") {
+  // P(|T| > t) = x^(nu/2) / (nu/2 B(nu/2, 1/2)) for small x = nu / t^2.
+  for (const double degrees : {0.1, 0.02, 0.01, 0.005})
+    for (const double confidence : {0.9, 0.95}) {
+      CAPTURE(degrees);
+      const double a = degrees / 2, level = 1 - confidence;
+      const double log_t = std::log(degrees) / 2 - (std::log(level * a) + log_beta(a, 0.5)) / degrees;
+      CHECK(std::log(student_quantile(confidence, degrees)) == doctest::Approx(log_t).epsilon(1e-12));
+    }
+  CHECK(student_quantile(0.95, 0.001) == std::numeric_limits<double>::infinity());
 }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "fedval/tensor/direction_sum.hpp"
+#include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/std.hpp"
 #include "tests/support/complaint.hpp"
 #include "tests/support/oracle.hpp"
@@ -123,4 +124,21 @@ TEST_CASE("more threads than slices") {
   const long double length = tests::naive_norm(values);
   for (std::size_t i = 0; i < views.size(); ++i)
     CHECK(std::abs(found.norm(i) - length) <= tests::sum_bound(values.size()) * length);
+}
+
+TEST_CASE("directions are right where a weight's quotient by a norm is beyond a double") {
+  const double cases[][2] = {
+      {1e-200, 5e130}, {1e200, 5e-130}, {-1e-300, 5e300}, {1e300, 5e-300}, {1e-5, 5e307}};
+  for (const auto& [weight, norm] : cases) {
+    CAPTURE(weight);
+    const Vectors vectors{{0.6 * norm, -0.8 * norm}, {0, 0}};
+    const std::vector<TensorView> views = views_of(vectors);
+    const VectorNorms norms = fedval::norms(views);
+    Values sum(2);
+    combine_normalised(Values{weight, 1}, views, norms, sum);
+    CHECK(sum[0] == doctest::Approx(0.6 * weight).epsilon(1e-14));
+    CHECK(sum[1] == doctest::Approx(-0.8 * weight).epsilon(1e-14));
+    const DirectionSum found = direction_sum(views, norms, Values{weight, 1});
+    CHECK(found.along[0] == doctest::Approx(weight).epsilon(1e-14));
+  }
 }
