@@ -49,9 +49,9 @@ std::span<const std::string_view> attack_kinds();
 
 /// What an attacker of this kind trains on in the place of its examples.
 struct Poison {
-  bool flipped = false;      ///< labels C - 1 - y
-  std::size_t examples = 0;  ///< the first ones only; 0: all
-  auto operator<=>(const Poison&) const = default;
+  bool flipped = false;                             ///< labels C - 1 - y
+  std::size_t examples = 0;                         ///< the first ones only; 0: all
+  auto operator<=>(const Poison&) const = default;  // NOLINT(modernize-use-nullptr): clang 14 sees a 0 in it
 };
 /// Error for an unknown kind.
 Poison poison_of(std::string_view kind);

@@ -76,14 +76,13 @@ Scale scale_of(const Laboratory& laboratory) {
       .final_layer = static_cast<double>(final.classes * (final.features + (final.bias_begin < 0 ? 0 : 1)))};
   const std::size_t rounds = settings.training.rounds;
   const auto examples = static_cast<double>(federation.test_samples());
-  const double saves =
-      settings.checkpoint.every == 0 ? 0 : static_cast<double>(rounds / settings.checkpoint.every);
+  const std::size_t saves = settings.checkpoint.every == 0 ? 0 : rounds / settings.checkpoint.every;
   Scale::Phase phase{.rounds = static_cast<double>(rounds),
                      .steps = static_cast<double>(federation.steps(0, rounds, true)),
                      .tests = scale.agents * examples,
                      .sends = false,
                      .own_models = true,
-                     .saves = saves};
+                     .saves = static_cast<double>(saves)};
   scale.phases.push_back(phase);
   phase.steps = static_cast<double>(federation.steps(0, rounds, false));
   const double evaluated = std::ceil(phase.rounds / static_cast<double>(settings.evaluation.every));

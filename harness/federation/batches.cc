@@ -81,7 +81,7 @@ at::Tensor Batches::chosen(std::span<const std::size_t> indices) const {
 
 /// The same bits as the host's: its values are looked up.
 at::Tensor Batches::inputs_there(const at::Tensor& entries, std::span<const std::size_t> indices) const {
-  const at::Tensor batch = entries.index_select(0, chosen(indices)).to(at::kLong);
+  at::Tensor batch = entries.index_select(0, chosen(indices)).to(at::kLong);
   if (shape_.is_text()) return batch;
   return values_.index_select(0, batch.add(begins_).flatten()).view(batch.sizes());
 }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <numeric>
 
+#include "fedval/shapley/game.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/attack/attack.hpp"
@@ -298,24 +300,23 @@ void Run::note_downloads(const Arrived& arrived) {
   }
 }
 
-RoundRecord Run::next(std::atomic<std::size_t>& counter) {
-  const auto round_start = Clock::now();
-  const Settings& settings = federation_.settings();
-  const std::size_t t = result_.rounds;
-  RoundRecord record{.round = t + 1, .learning_rate = learning_rate_of(settings.training, t)};
-  const Arrived arrived = train(counter, record);
-  record.training_seconds = seconds_since(round_start);
-  const std::vector<Sent> uploads = with_attackers(arrived, record);
-  if (uploads.empty()) {
-    std::string refusals;
-    for (const auto& [id, reason] : record.refused)
-      refusals += (refusals.empty() ? "client " : "; client ") + id.text() + ": " + reason;
-    fail("round ", t + 1, ": nobody's update can be used: ", refusals);
+/// Where nobody's update can be used, others may answer in the next round, but for none who could.
+void Run::check_anybody(const RoundRecord& record) {
+  const std::string round = "round " + std::to_string(record.round) + ": nobody's update can be used";
+  if (record.refused.size() < federation_.agents().size()) {
+    result_.notes.push_back(round + ": the model stays");
+    return;
   }
+  std::string refusals;
+  for (const auto& [id, reason] : record.refused)
+    refusals += (refusals.empty() ? "client " : "; client ") + id.text() + ": " + reason;
+  fail(round, ": ", refusals);
+}
 
+/// Scores, and then the method's step. Seconds that the scores took.
+double Run::aggregate(const Arrived& arrived, const std::vector<Sent>& uploads, RoundRecord& record) {
   const Round round = make_round(uploads, last_update_, federation_.network(), ranks());
   RoundContext context(*this, arrived, record.learning_rate);
-  const at::Tensor before = models_.server.clone();
   const auto reading_start = Clock::now();
   double reading_seconds = 0;
   try {
@@ -325,10 +326,36 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
     const auto start = Clock::now();
     method_->step(round, models_, context);
     record.valuation_seconds = seconds_since(start);
-  } catch (const Error& error) {
-    fail("round ", t + 1, ": ", error.what());
+  } catch (const shapley::UtilityError& error) {
+    try {
+      std::rethrow_if_nested(error);  // such as too little memory, which is not the coalition's
+    } catch (const Error&) {          // a lost rank's, or a client's: what() says all of it
+    }
+    fail(error.what());
   }
   average_buffers(round, arrived);
+  return reading_seconds;
+}
+
+RoundRecord Run::next(std::atomic<std::size_t>& counter) {
+  const auto round_start = Clock::now();
+  const Settings& settings = federation_.settings();
+  const std::size_t t = result_.rounds;
+  RoundRecord record{.round = t + 1, .learning_rate = learning_rate_of(settings.training, t)};
+  const Arrived arrived = train(counter, record);
+  record.training_seconds = seconds_since(round_start);
+  const std::vector<Sent> uploads = with_attackers(arrived, record);
+  const at::Tensor before = models_.server.clone();
+  double reading_seconds = 0;
+  if (uploads.empty()) {
+    check_anybody(record);
+  } else {
+    try {
+      reading_seconds = aggregate(arrived, uploads, record);
+    } catch (const Error& error) {
+      fail("round ", t + 1, ": ", error.what());
+    }
+  }
   add(result_.bytes, "models",
       static_cast<double>(8 * arrived.honest.size()) * static_cast<double>(whole(before).numel()));
   last_update_ = models_.server.sub(before);

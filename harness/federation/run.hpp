@@ -55,6 +55,8 @@ class Run : public MethodRun {
   Arrived train(std::atomic<std::size_t>& counter, RoundRecord& record);
   bool objects(const ClientId& client, const std::string& objection, RoundRecord& record);
   std::vector<Sent> with_attackers(const Arrived& arrived, RoundRecord& record);
+  void check_anybody(const RoundRecord& record);
+  double aggregate(const Arrived& arrived, const std::vector<Sent>& uploads, RoundRecord& record);
   void read(const Round& round, RoundContext& context, RoundRecord& record);
   void note_downloads(const Arrived& arrived);
   void read_attacks(const Arrived& arrived, const Round& honest, const RoundContext& context);

@@ -1,6 +1,7 @@
 #include "harness/method/model_game.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "fedval/reward/importance.hpp"
 #include "fedval/tensor/operations.hpp"
@@ -14,7 +15,10 @@ ModelGame::ModelGame(const Round& round, at::Tensor start, Context& context, Uti
       start_(std::move(start)),
       context_(&context),
       utility_(utility) {
-  for (const auto& client : round.clients()) samples_.push_back(client.samples);
+  for (const auto& client : round.clients()) {
+    names_.push_back(client.id.text());
+    samples_.push_back(client.samples);
+  }
 }
 
 at::Tensor ModelGame::model_of(const shapley::Coalition& coalition) const {
@@ -37,8 +41,19 @@ void ModelGame::batch(std::span<const shapley::Coalition> coalitions, std::span<
     std::vector<at::Tensor> models;
     for (const auto& coalition : coalitions.subspan(k, std::min(most_models, coalitions.size() - k)))
       models.push_back(model_of(coalition));
-    for (const Tested& tested : context_->validate(models)) out[k++] = worth(tested, utility_);
+    for (const Tested& tested : context_->validate(models)) {
+      const double value = worth(tested, utility_);
+      if (!std::isfinite(value))
+        fail("a model with the update of ", clients(coalitions[k]), " has a loss of ", tested.loss);
+      out[k++] = value;
+    }
   }
+}
+
+std::string ModelGame::clients(const shapley::Coalition& coalition) const {
+  std::string all;
+  coalition.for_each([&](std::size_t i) { all += (all.empty() ? "client " : ", client ") + names_[i]; });
+  return all.empty() ? "nobody" : all;
 }
 
 }  // namespace fedval::harness

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "fedval/shapley/coalition.hpp"
@@ -25,12 +26,15 @@ class ModelGame {
   ModelGame(const Round& round, at::Tensor start, Context& context, Utility utility);
 
   /// out[k] = v(coalitions[k]), written up to 32 at a time. O(|S| D) each, and one validation. Error for a
-  /// player that the round does not have.
+  /// player that the round does not have, and, which names the clients, for a model whose loss is not finite.
   void batch(std::span<const shapley::Coalition> coalitions, std::span<double> out) const;
 
  private:
   at::Tensor model_of(const shapley::Coalition& coalition) const;
 
+  std::string clients(const shapley::Coalition& coalition) const;
+
+  std::vector<std::string> names_;
   std::vector<TensorView> updates_;
   std::vector<double> samples_;
   at::Tensor start_;

@@ -305,8 +305,7 @@ bool RunFolder::complete() const {
 std::filesystem::path RunFolder::publish() {
   discard_checkpoint(partial_ / "checkpoint");
   for (int number = 1;; ++number) {
-    const std::filesystem::path target =
-        parent_ / (number == 1 ? name_ : name_ + "-" + std::to_string(number));
+    std::filesystem::path target = parent_ / (number == 1 ? name_ : name_ + "-" + std::to_string(number));
     std::error_code error;
     if (std::filesystem::exists(target, error)) continue;
     std::filesystem::rename(partial_, target, error);  // another run may take the name in this moment

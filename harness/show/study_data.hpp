@@ -27,7 +27,7 @@ struct Study {
 };
 
 /// A part of what is kept of a study. The text is empty where no run has what it is about.
-struct StudySection {
+struct StudySection {  // NOLINT(bugprone-exception-escape): a move of JSON asserts, and throws nothing
   std::string markdown = {};
   OrderedJson json = {};
 };

@@ -110,11 +110,10 @@ std::string forest_plot(const Forest& forest, const Cell& cell) {
       number(std::max(forest.least, std::floor(10 * least - 0.2) / 10)) + ":1.01]\n" + rows(forest.rows) +
       "set key outside top center horizontal Left reverse samplen 1.5 spacing 1.3\n" + lines + data + plots +
       "\n";
-  const double row = std::max(24.0, 8.0 * static_cast<double>(count) + 6);
+  const std::size_t row = std::max<std::size_t>(24, 8 * count + 6);
   return svg_file({.id = forest.id,
                    .width = width,
-                   .height = static_cast<std::size_t>(100 + 18 * static_cast<double>((count + 2) / 3) +
-                                                      row * static_cast<double>(forest.rows.size())),
+                   .height = 100 + 18 * ((count + 2) / 3) + row * forest.rows.size(),
                    .title = forest.title,
                    .description = forest.description},
                   script);

@@ -61,8 +61,8 @@ StudySection versions_section(const Study& study) {
   std::vector<std::pair<std::string, std::vector<std::string>>> versions;
   for (const RunData& run : study.runs)
     for (const auto& [name, version] : run.versions) {
-      auto place =
-          std::find_if(versions.begin(), versions.end(), [&](const auto& v) { return v.first == name; });
+      auto place = std::find_if(versions.begin(), versions.end(),
+                                [&, &name = name](const auto& v) { return v.first == name; });
       if (place == versions.end()) place = versions.insert(place, {name, {}});
       if (std::ranges::count(place->second, version) == 0) place->second.push_back(version);
     }

@@ -90,8 +90,8 @@ inline void check_homogeneous(const Homogeneous& algorithm, random::Stream& stre
   CAPTURE(algorithm.name);
   const std::vector<Graded> expected = results_of(algorithm);
   const auto within = [&] {
-    return static_cast<int>(stream.below(static_cast<std::uint64_t>(2 * algorithm.most + 1))) -
-           algorithm.most;
+    const auto most = static_cast<std::uint64_t>(algorithm.most);
+    return static_cast<int>(stream.below(2 * most + 1)) - algorithm.most;
   };
   for (const int power : {-algorithm.most, within(), within(), algorithm.most})
     check_at(algorithm, expected, power, 0);

@@ -2,6 +2,7 @@
 // own.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -25,8 +26,8 @@ std::string output_of(const char* program) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> example(popen(program, "r"), pclose);
   REQUIRE(example != nullptr);
   std::string printed;
-  for (int c = std::fgetc(example.get()); c != EOF; c = std::fgetc(example.get()))
-    printed += static_cast<char>(c);
+  for (std::array<char, 4096> part; std::fgets(part.data(), part.size(), example.get()) != nullptr;)
+    printed += part.data();
   return printed;
 }
 

@@ -49,7 +49,7 @@ TEST_CASE("each rank starts once, those of one machine in turns where its cores 
 TEST_CASE("what rank 0 receives, entry by entry") {
   // Sixteen of 64 slices on each of four ranks: a quarter of 9 updates, three quarters of the step, the final
   // layers of 9, and two sums of 144 doubles; in each of three rounds.
-  const double floats = 9 * (131072 / 4 + 1000) + 131072 * 3 / 4;
+  const double floats = 9 * (131072 / 4.0 + 1000) + 131072 * 0.75;
   CHECK(needs_of(averaging(), speeds, 4).received == doctest::Approx(3 * (4 * floats + 2 * 144 * 8)));
 
   Scale many = averaging();
@@ -104,7 +104,7 @@ TEST_CASE("more than 64 ranks share the training, but no longer the vectors") {
   scale.agents = 10'000;
   const auto received = [&](std::size_t ranks) { return needs_of(scale, speeds, ranks).received; };
   const double elsewhere = 1 - 1.0 / 256;
-  const double floats = 10'000 * elsewhere * (131072 / 64 + 1000) + 131072 * elsewhere;
+  const double floats = 10'000 * elsewhere * (131072 / 64.0 + 1000) + 131072 * elsewhere;
   CHECK(received(256) == doctest::Approx(3 * (4 * floats + 2 * 8e8)));
 }
 

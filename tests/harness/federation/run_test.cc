@@ -283,3 +283,45 @@ TEST_CASE("everyone's update is refused: the error names each agent, the entry a
     CHECK(message.find(client) != std::string::npos);
   CHECK((message.ends_with("NaN") || message.ends_with("infinite")));
 }
+
+TEST_CASE("a round in which all who answered are refused leaves the model, and the run goes on") {
+  Settings settings = small_settings();
+  settings.training.rounds = 12;
+  settings.participation.fraction = 0.4;  // one of three
+  settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = 1e39};
+  settings.scores.read = {"cgsv", "spectral_fed", "leave_one_out"};
+  for (const std::string method : {"fedavg", "cgsv", "fedopt", "afl"}) {
+    CAPTURE(method);
+    SmallFederation scene(settings);
+    const auto run = scene.run(method);
+    std::size_t refused = 0;
+    for (std::size_t t = 0; t < settings.training.rounds; ++t) {
+      const at::Tensor before = kept_by(*run).server.clone();
+      const RoundRecord record = run->next(scene.steps);
+      const bool nobody = record.participants.empty();
+      CHECK(kept_by(*run).server.equal(before) == nobody);
+      CHECK(record.refused.size() == (nobody ? 1 : 0));
+      CHECK(record.readers.empty() == nobody);
+      refused += nobody ? 1 : 0;
+    }
+    CHECK(refused > 0);
+    CHECK(refused < settings.training.rounds);
+    const RunResult result = run->finish();
+    CHECK(result.rounds == settings.training.rounds);
+    CHECK(std::ranges::count_if(result.notes, [](const std::string& note) {
+            return note.ends_with("nobody's update can be used: the model stays");
+          }) == static_cast<std::ptrdiff_t>(refused));
+  }
+}
+
+TEST_CASE("a coalition's model without a finite loss ends the run with the round and its clients") {
+  Settings settings = small_settings();
+  settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = 1e30};
+  settings.scores.read = {"leave_one_out"};
+  settings.validation.utility = "loss";
+  const std::string message = complaint_of([&] { outcome_of("fedavg", settings); });
+  INFO(message);
+  CHECK(message.starts_with("round 1: utility of coalition {"));
+  CHECK(message.find("a model with the update of client 1, client 2") != std::string::npos);
+  CHECK(message.find(" has a loss of ") != std::string::npos);
+}
