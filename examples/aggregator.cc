@@ -7,6 +7,7 @@
 #include <exception>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,11 +50,20 @@ class Server {
       std::printf("%s: importance %.4f, downloads %zu of %zu entries\n", round.clients()[k].id.text().c_str(),
                   importance[k], download.indices.size(), download.size);
     }
+    std::printf("the model has length %.4f\n", fedval::norm(model_));
     uploads_.clear();
   }
 
-  std::string state() const { return fedval::save(scorer_); }
-  void restore(const std::string& state) { fedval::restore(state, scorer_); }
+  /// What another process needs to go on: the score's memory and the model.
+  struct State {
+    std::string score;
+    Update model;
+  };
+  State state() const { return {fedval::save(scorer_), model_}; }
+  void restore(const State& state) {
+    fedval::restore(state.score, scorer_);
+    model_ = state.model;
+  }
 
  private:
   struct Upload {
@@ -74,11 +84,11 @@ int main() try {
                   noise * std::cos(7.f * static_cast<float>(i * i % 613));
     return values;
   };
-  std::string state;
+  std::optional<Server::State> state;
   for (int round = 1; round <= 2; ++round) {
     std::printf("round %d\n", round);
-    Server server(entries);
-    if (!state.empty()) server.restore(state);
+    Server server(entries);  // as if each round were another process
+    if (state) server.restore(*state);
     server.receive("alice", update(1, .1f), 600);
     server.receive("bob", update(.5f, .5f), 400);
     server.receive("carol", update(.1f, 1), 900);

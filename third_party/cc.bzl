@@ -24,7 +24,7 @@ _LINKOPTS = ["-fopenmp"]
 
 def fedval_library(name, **kwargs):
     """A library; private to its package unless said otherwise. Static: a shared one would compile every file twice."""
-    cc_library(name = name, copts = _COPTS, linkopts = _LINKOPTS, linkstatic = True, **kwargs)
+    cc_library(name = name, copts = _COPTS, linkstatic = True, **kwargs)
 
 def fedval_binary(name, **kwargs):
     cc_binary(name = name, copts = _COPTS, linkopts = _LINKOPTS, **kwargs)

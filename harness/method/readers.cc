@@ -29,7 +29,7 @@ namespace {
 template <ContributionScore S>
 class UpdateReader : public ScoreReader {
  public:
-  explicit UpdateReader(const std::string& symbol, S score = {})
+  explicit UpdateReader(const std::string& symbol, S score = S())
       : ScoreReader(std::string(S::name) + (symbol.empty() ? "" : " " + symbol)), score_(std::move(score)) {}
 
   Scores observe(const Round& round, Context&) override { return score_.observe(round); }
@@ -44,7 +44,7 @@ class UpdateReader : public ScoreReader {
 template <class S>
 class CoalitionReader : public ScoreReader {
  public:
-  CoalitionReader(const std::string& name, Utility utility, S score = {})
+  CoalitionReader(const std::string& name, Utility utility, S score = S())
       : ScoreReader(name), utility_(utility), score_(std::move(score)) {}
 
   bool validates() const override { return true; }

@@ -75,17 +75,52 @@ TEST_CASE("a folder of a CMake project: the library, and no target, option or in
   CHECK(output.find("installed/bin/server\n" + promised) != std::string::npos);
 }
 
+/// A workspace beside fedval, and the command that builds and starts its server.
+struct BazelServer : Server {
+  explicit BazelServer(std::string workspace) {
+    write("WORKSPACE", workspace);
+    // A server of its own that ends with the command; no sandbox in the sandbox that this test may run in.
+    write(".bazelrc", "startup --batch --output_user_root=" + (*this / "bazel").string() +
+                          "\nbuild --spawn_strategy=local --symlink_prefix=/\n");
+  }
+  std::string script() const { return shell(6) + "$(bazel info bazel-bin)/server\nchmod -R u+w bazel\n"; }
+};
+
+std::string with(std::string text, const std::string& part, const std::string& instead) {
+  const std::size_t at = text.find(part);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, part.size(), instead);
+}
+
 TEST_CASE("Bazel" * doctest::skip(!have("bazel"))) {
-  const Server server;
-  std::string workspace = block_of(guide, "python", 1);
-  const std::string folder = "\"../fedval\"";
-  REQUIRE(workspace.find(folder) != std::string::npos);
-  workspace.replace(workspace.find(folder), folder.size(),
-                    '"' + std::filesystem::current_path().string() + '"');
-  server.write("WORKSPACE", workspace);
-  server.write("BUILD", block_of(guide, "python", 2));
-  // A server of its own that ends with the command; no sandbox in the sandbox that this test may run in.
-  server.write(".bazelrc", "startup --batch --output_user_root=" + (server / "bazel").string() +
-                               "\nbuild --spawn_strategy=local --symlink_prefix=/\n");
-  server.check_prints(shell(6) + "$(bazel info bazel-bin)/server\nchmod -R u+w bazel\n");
+  const std::string here = std::filesystem::current_path().string();
+  const BazelServer server(with(block_of(guide, "python", 1), "\"../fedval\"", '"' + here + '"'));
+  server.write("BUILD", block_of(guide, "python", 3));
+  server.check_prints(server.script());
+}
+
+TEST_CASE("Bazel: an archive, and the adapters beside the library" * doctest::skip(!have("bazel"))) {
+  const std::string local = "local_repository(\n    name = \"fedval\",\n    path = \"../fedval\",\n)\n";
+  const BazelServer server("");
+  const std::string url = "file://" + (server / "fedval.tar.gz").string();
+  server.write("WORKSPACE",
+               with(block_of(guide, "python", 1), local,
+                    with(block_of(guide, "python", 2), "https://example.org/fedval.tar.gz", url)));
+  server.write("BUILD", with(block_of(guide, "python", 3), "\"@fedval//fedval\"",
+                             "\"@fedval//fedval\", \"@fedval//fedval/tensor:eigen\", "
+                             "\"@fedval//fedval/tensor:mapped_file\""));
+  server.write("main.cc",
+               "#include \"fedval/tensor/eigen.hpp\"\n#include \"fedval/tensor/mapped_file.hpp\"\n" +
+                   block_of(readme, "cpp", 1));
+  server.check_prints(
+      "mkdir fedval\ncp -rL \"$FEDVAL\"/fedval \"$FEDVAL\"/third_party \"$FEDVAL\"/BUILD fedval\n"
+      "touch fedval/WORKSPACE\ntar -czf fedval.tar.gz fedval\nrm -r fedval\n" +
+      server.script());
+}
+
+TEST_CASE("every block of the page is one of those above") {
+  for (const auto& [language, blocks] : {std::pair("sh", 6), {"cmake", 2}, {"python", 3}}) {
+    CHECK_NOTHROW(block_of(guide, language, blocks));
+    CHECK_THROWS(block_of(guide, language, blocks + 1));
+  }
 }

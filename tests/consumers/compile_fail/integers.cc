@@ -1,5 +1,6 @@
 // mistake: -DMISTAKE
-// says: Tensor
+// says g++: fedval::TensorView&
+// says clang++: does not satisfy 'Tensor'
 // An update of integers is a mistake: it would be rounded.
 #include <vector>
 

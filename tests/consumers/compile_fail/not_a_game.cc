@@ -1,5 +1,6 @@
 // mistake: -DMISTAKE
-// says: Game
+// says g++: Game
+// says clang++: does not satisfy 'Game'
 // A game is asked for the value of a coalition: a span of players or a bit mask.
 #include <cstddef>
 #include <span>

@@ -1,5 +1,6 @@
 // mistake: -DMISTAKE
-// says: Tensor
+// says g++: fedval::TensorView&
+// says clang++: does not satisfy 'Tensor'
 // A list's entries do not lie in one memory that fedval could look at.
 #include <list>
 #include <vector>

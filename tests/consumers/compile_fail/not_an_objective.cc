@@ -1,5 +1,6 @@
 // mistake: -DMISTAKE
-// says: Objective
+// says g++: Objective
+// says clang++: because 'Objective<
 // An objective gives a number for a point.
 #include <string>
 #include <vector>

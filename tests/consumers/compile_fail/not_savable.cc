@@ -1,5 +1,6 @@
 // mistake: -DMISTAKE
-// says: Savable
+// says g++: value.fields(archive)
+// says clang++: does not satisfy 'Savable'
 // Only what has fields to visit can be saved.
 #include "fedval/contribution/spectral_fed.hpp"
 #include "fedval/contribution/state.hpp"

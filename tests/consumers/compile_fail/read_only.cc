@@ -1,5 +1,6 @@
 // mistake: -DMISTAKE
-// says: MutableTensor
+// says g++: fedval::MutableTensorView&
+// says clang++: does not satisfy 'MutableTensor'
 // What is written to must not be const.
 #include <vector>
 

@@ -17,8 +17,7 @@ TEST_CASE("a GPU: batches have the host's bits" * without_gpu) {
 }
 
 TEST_CASE("a GPU: every model starts and learns as on the CPU" * without_gpu) {
-  for (const char* model : {"mnist_cnn", "mlp", "small_cnn", "resnet18"}) check_step(model, digits());
-  check_step("text_cnn", made_sentences(1, 400, 200));
+  for (const std::string_view model : model_names()) check_step(std::string(model), examples_for(model));
 }
 
 TEST_CASE(
@@ -26,4 +25,5 @@ TEST_CASE(
     "and resumable" *
     without_gpu) {
   for (const std::string& method : method_names()) check_run(method);
+  for (const std::string& method : distillation_names()) check_run(method);
 }

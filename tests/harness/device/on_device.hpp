@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/blackbox/runs.hpp"
@@ -25,6 +28,35 @@ inline const Dataset& digits_with_held_out() {
     return all;
   }();
   return data;
+}
+
+/// The digits as colour pictures of 32 x 32 pixels.
+inline const Dataset& coloured_digits() {
+  static const Dataset data = [] {
+    Dataset all = digits();
+    constexpr std::size_t side = 28, wide = 32, border = (wide - side) / 2;
+    for (Examples* part : {&all.train, &all.test}) {
+      std::vector<std::uint8_t> pixels(part->size() * 3 * wide * wide);
+      for (std::size_t k = 0; k < part->pixels.size(); ++k) {
+        const std::size_t example = k / (side * side), y = k / side % side, x = k % side;
+        for (std::size_t channel = 0; channel < 3; ++channel)
+          pixels[((3 * example + channel) * wide + y + border) * wide + x + border] =
+              static_cast<std::uint8_t>(part->pixels[k] >> channel);
+      }
+      part->pixels = std::move(pixels);
+    }
+    all.shape = {3, wide, wide};
+    return all;
+  }();
+  return data;
+}
+
+/// Examples that a model takes.
+inline const Dataset& examples_for(std::string_view model) {
+  static const Dataset sentences = made_sentences(1, 400, 200);
+  if (model == "text_cnn") return sentences;
+  const bool coloured = model == "cifar_cnn" || model == "tf_cnn" || model == "vit_b16";
+  return coloured ? coloured_digits() : digits();
 }
 
 /// A federation on a device, and its runs.
