@@ -18,6 +18,7 @@ void Dense::exchange(const std::vector<Participant>& participants, RoundRecord& 
   phase("client training", [&] {
     models = train_open(federation(), participants, server().state().clone(), record, result(), counter);
   });
+  if (models.agents.empty()) return;
   WhiteBoxes ensemble(federation(), models, weights(models.agents));
   synthesiser_.begin_round();
   Synthesiser::Made made;

@@ -22,6 +22,7 @@ void FedDf::exchange(const std::vector<Participant>& participants, RoundRecord& 
   phase("client training", [&] {
     models = train_open(federation(), participants, server().state().clone(), record, result(), counter);
   });
+  if (models.agents.empty()) return;
   phase("distillation", [&] {
     const std::vector<std::uint32_t> batch = public_batch(federation(), black_box.samples, result().rounds);
     const std::vector<std::size_t> indices(batch.begin(), batch.end());

@@ -55,6 +55,7 @@ void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord&
   if (result().rounds > 0)
     add(result().bytes, "generator",
         static_cast<double>(participants.size()) * 4 * static_cast<double>(flat_.state().numel()));
+  if (models.agents.empty()) return;
   {
     const torch::NoGradGuard no_grad;
     server().state().copy_(average(federation(), models));

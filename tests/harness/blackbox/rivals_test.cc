@@ -179,3 +179,24 @@ TEST_CASE("too few public examples are an error before the first round") {
   CHECK(complaint_of([&] { make_distillation_run("fedavg", scene.federation); }) ==
         "there is no method named \"fedavg\" that distils");
 }
+
+TEST_CASE(
+    "a round in which nobody's model can be used leaves the server's; one for all agents ends the run") {
+  const Dataset data = with_public();
+  Settings settings = black_box_settings();
+  settings.training.optimiser = "sgd";
+  settings.training.learning_rate = 1e38;
+  for (const std::string method : {"feddf", "dense", "fedgen"}) {
+    CAPTURE(method);
+    CHECK(complaint_of([&] {
+            outcome_of(method, settings, data);
+          }).ends_with("round 1: nobody's model can be used"));
+    Settings few = settings;
+    few.participation.fraction = 0.4;  // one of three
+    SmallFederation scene(few, 2, data);
+    const auto run = make_distillation_run(method, scene.federation);
+    const at::Tensor start = server_of(*run);
+    for (std::size_t t = 0; t < 2; ++t) CHECK(run->next(scene.steps).refused.size() == 1);
+    CHECK(server_of(*run).equal(start));
+  }
+}
