@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "fedval/contribution/completed_shapley.hpp"
 #include "fedval/contribution/confirmed_entropy.hpp"
@@ -104,6 +105,7 @@ void add_coalition(Readers& readers, const Settings& settings, const std::string
 struct Entry {
   const char* name;
   void (*add_to)(Readers&, const Settings&);
+  std::size_t most_agents = std::numeric_limits<std::size_t>::max();  ///< of those that it remembers: all
 };
 
 const std::array entries{
@@ -153,7 +155,8 @@ const std::array entries{
             // After the last round alone: it tests 2^N models.
             add<AccumulatedIndex>(readers, utility_named(settings.validation.utility),
                                   settings.training.rounds);
-          }},
+          },
+          AccumulatedIndex::most_clients},
     Entry{"eci_mr",
           [](Readers& readers, const Settings& settings) {
             add_coalition<ContributionIndex>(readers, settings, "ECI-MR");
@@ -163,7 +166,8 @@ const std::array entries{
     Entry{"comfedsv",
           [](Readers& readers, const Settings& settings) {
             add_coalition<CompletedShapley>(readers, settings, "ComFedSV");
-          }},
+          },
+          CompletedShapley::Options().most_clients},
     Entry{"gtg_shapley",
           [](Readers& readers, const Settings& settings) {
             add_coalition<GtgShapley>(readers, settings, "GTG-Shapley");
@@ -177,6 +181,9 @@ Readers make_readers(const Settings& settings) {
   for (const std::string& name : settings.scores.read) {
     const auto entry = std::ranges::find(entries, name, &Entry::name);
     if (entry == entries.end()) fail("there is no score named \"", name, "\"");
+    if (settings.partition.agents > entry->most_agents)
+      fail("scores.read has \"", name, "\", which takes ", entry->most_agents,
+           " agents at most, and partition.agents is ", settings.partition.agents);
     entry->add_to(readers, settings);
   }
   return readers;

@@ -289,9 +289,9 @@ std::optional<LastCheckpoint> RunFolder::checkpoint() const {
 }
 
 std::filesystem::path RunFolder::finish(const Results& results) {
+  kept_ = true;  // what was computed stays where it is, whatever happens now
   sync();
   replace_file(partial_ / "summary.json", {text_of(summary(results), 2), "\n"});
-  kept_ = true;  // what was computed stays where it is, whatever happens now
   return publish();
 }
 

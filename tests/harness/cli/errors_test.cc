@@ -70,6 +70,13 @@ TEST_CASE("what a method or a score cannot do with is refused before anything is
         {"fedgen: black_box.samples is 1, must be at least 2"});
   check("--set 'methods.run=[\"fedopt\"]' --set fedopt.tau=1e-50", {"fedopt.tau is 1e-50"});
   check("--set cffl.sharpness=301", {"cffl.sharpness is 301"});
+  // They remember every agent, and with few of them in a round would find out late.
+  check(
+      "--set 'scores.read=[\"comfedsv\"]' --set partition.agents=11 --set participation.fraction=0.2 "
+      "--set data.held_out=50",
+      {"scores.read has \"comfedsv\", which takes 10 agents at most, and partition.agents is 11"});
+  check("--set 'scores.read=[\"eci_or\"]' --set partition.agents=13 --set data.held_out=50",
+        {"scores.read has \"eci_or\", which takes 12 agents at most"});
 }
 
 TEST_CASE("a device that is not there, before the data are looked for") {

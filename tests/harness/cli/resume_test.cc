@@ -225,6 +225,22 @@ TEST_CASE("a full disk ends the run with an error; the last checkpoint is whole,
   run.finish();
 }
 
+TEST_CASE("a disk that is full in the end: rounds and scores stay, of a run without checkpoints, too") {
+  const std::string no_checkpoints = "[checkpoint]\nevery = 0\n";
+  InParts whole(no_checkpoints), run(no_checkpoints);
+  REQUIRE(whole.start().wait().code == 0);
+  const auto sizes = contents(whole.finished());
+  const std::size_t room = sizes.at("summary.json").size() - 1;
+  REQUIRE(sizes.at("metrics.jsonl").size() < room);
+  REQUIRE(sizes.at("scores.csv").size() < room);
+  const Finished full = run.start({}, room).wait();
+  CAPTURE(full.err);
+  CHECK(full.code == 2);
+  CHECK(contains(full.err, "summary.json"));
+  CHECK(contains(full.err, "cannot write: "));
+  CHECK(contents(run.partial()).at("scores.csv") == sizes.at("scores.csv"));
+}
+
 TEST_CASE("a second Ctrl-C ends at once") {
   const Folder folder;
   write_text(folder / "endless.toml", endless_experiment);
