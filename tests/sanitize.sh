@@ -126,20 +126,20 @@ memory() {
 # have names of their own in common.
 tidy() {
   needs clang-tidy clang-tidy
-  mkdir -p "$folder/tidy"
-  # Of two tests a part is made by the build.
+  mkdir -p "$folder/tidy/harness"
+  echo '""' > "$folder/tidy/harness/quickstart_toml.inc"  # made by the build, as a part of two tests is
   together tidy_unit < <(chosen '*.cc' 'fedval/*.hpp' | grep -vE '^tests/(fuzz/replay|readme/readme_test).cc' |
     awk '{ at = $0; sub("/[^/]*$", "", at); of[at] = of[at] " " $0 } END { for (at in of) print of[at] }')
 }
 tidy_unit() {  # the sources, in one word
-  local sources=() unit log half more=() checks=-bugprone-suspicious-include result=0
+  local sources=() unit log half torch=() more=() checks=-bugprone-suspicious-include result=0
   read -ra sources <<< "$1"
   unit=$folder/tidy/$(tr / _ <<< "${sources[0]}")-${#sources[@]} log=$unit.log
   printf '#include "%s"\n' "${sources[@]}" > "$unit.cc"
   if grep -qE '^#include.*(torch|ATen|harness/)' "${sources[@]}"; then
     # A type that LibTorch's headers leave open and clang asks for; with it comes glog, whose CHECK is not doctest's.
-    [[ ${sources[0]} != tests/*_test.cc ]] || more+=(-include tests/doctest_torch.hpp)
-    more+=(-include ATen/core/ivalue.h)
+    [[ ${sources[0]} != tests/*_test.cc ]] || torch+=(-include tests/doctest_torch.hpp)
+    torch+=(-include ATen/core/ivalue.h)
   fi
   [[ ${sources[0]} != tests/*_test.cc ]] || more+=(-include tests/sanitizers/capture.hpp)
   # Google Benchmark keeps what is registered for as long as the program runs.
@@ -147,8 +147,10 @@ tidy_unit() {  # the sources, in one word
   # A test is to be read, not to be fast; its sizes are small, and the sanitizers would see one overflow.
   [[ ${sources[0]} != tests/* ]] ||
     checks+=,-performance-*,-*implicit-widening-of-multiplication-result,-*FloatLoopCounter
-  more+=(-std=c++20 -march=native -fopenmp -DUSE_C10D_GLOO "${includes[@]}")
-  if ((${#sources[@]} > 1)) && ! clang++ -fsyntax-only "${more[@]}" "$unit.cc" > "$log" 2>&1; then
+  more+=(-std=c++20 -march=native -fopenmp -DUSE_C10D_GLOO "${includes[@]}" -I"$folder/tidy")
+  if clang++ -fsyntax-only "${torch[@]}" "${more[@]}" "$unit.cc" > "$log" 2>&1; then
+    more=("${torch[@]}" "${more[@]}")
+  elif ((${#sources[@]} > 1)); then
     half=$((${#sources[@]} / 2))
     tidy_unit "${sources[*]:0:half}" || result=1
     tidy_unit "${sources[*]:half}" || result=1

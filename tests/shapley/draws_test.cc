@@ -230,6 +230,6 @@ TEST_CASE("semivalues say what they are, and refuse parameters that are none") {
                                                                    {1, infinite}}) {
     CAPTURE(a);
     CAPTURE(b);
-    CHECK(complaint_of([&] { Semivalue::beta(a, b); }).starts_with("beta_weights: a is "));
+    CHECK(complaint_of([a = a, b = b] { Semivalue::beta(a, b); }).starts_with("beta_weights: a is "));
   }
 }

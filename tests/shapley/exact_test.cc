@@ -181,10 +181,12 @@ TEST_CASE("games with a closed form") {
     check_equal(phi, {a, b, c, c, c + 3}, close);
   }
   SUBCASE("miners: pairs carry a bar each") {
-    for (const double value : exact([](Mask s) { return std::popcount(s) / 2 * 1.0; }, 6))
-      CHECK(std::abs(value - 0.5) < close);
-    for (const double value : exact([](Mask s) { return std::popcount(s) / 2 * 1.0; }, 7))
-      CHECK(std::abs(value - 3.0 / 7) < close);
+    const auto pairs = [](Mask s) {
+      const int bars = std::popcount(s) / 2;
+      return 1.0 * bars;
+    };
+    for (const double value : exact(pairs, 6)) CHECK(std::abs(value - 0.5) < close);
+    for (const double value : exact(pairs, 7)) CHECK(std::abs(value - 3.0 / 7) < close);
   }
   SUBCASE("minimum spanning tree to a source at 0, on a line: who is further pays the stretch alone") {
     // Players at 1, 2, 3 each connect at cost = distance to the nearest connected: v(S) = the furthest

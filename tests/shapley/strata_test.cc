@@ -270,7 +270,7 @@ TEST_CASE("the pilot is even, and Neyman's allocation follows the other half's s
       for (std::size_t half = 0; half < 2; ++half)
         for (std::size_t i = 0; i < n; ++i)
           for (std::size_t k = 1; k + 1 < n; ++k) {
-            const double expected = more / 2 * tally.allocation(half)[i * n + k];
+            const double expected = 0.5 * more * tally.allocation(half)[i * n + k];
             const double drawn =
                 static_cast<double>(sampler.tally().moments(i, 2 * k + half).count() - pilot);
             chi_square += (drawn - expected) * (drawn - expected) / expected;
