@@ -144,7 +144,7 @@ struct SgdOptions {
   bool nesterov = false;  ///< Nesterov's momentum in place of Polyak's
 };
 
-/// O(D) a step; with momentum D doubles.
+/// O(D) a step; with momentum D doubles. A sum beyond x's type is infinite there, as in its own arithmetic.
 class Sgd {
  public:
   static constexpr std::string_view name = "Sgd";
@@ -212,7 +212,8 @@ struct AdamOptions {
       epsilon = 1e-8;  ///< added to the root of V, above 0
 };
 
-/// O(D) a step; 2 D doubles.
+/// O(D) a step; 2 D doubles. The square of an entry below 1e-162 is 0: with an epsilon as small such a step
+/// would be too long.
 class Adam {
  public:
   static constexpr std::string_view name = "Adam";

@@ -16,11 +16,11 @@ using namespace fedval::harness;
 namespace {
 
 constexpr std::uint64_t seed = 1307;
-constexpr std::size_t rounds = 60, agents = 6, joins = 30;
+constexpr std::size_t rounds = 80, agents = 6, joins = 50;
 
 enum class Clients { honest, unsteady, huge };
 
-/// Rounds of agents 1 to 6, each there with one probability, the last one never before round 30. Updates have
+/// Rounds of agents 1 to 6, each there with one probability, the last one never before round 50. Updates have
 /// 24 entries, whose last twelve are a 4 x 3 final weight.
 class Play {
  public:
