@@ -6,6 +6,8 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <vector>
 
+#include "harness/libtorch.hpp"
+
 namespace fedval::harness {
 
 /// A store at this port, or a way to it. It serves as many as come: the number of those who connect says
@@ -16,8 +18,7 @@ Options store_at(std::uint16_t port, bool serves) {
   options.port = port;
   options.isServer = serves;
   options.waitWorkers = false;
-  // LibTorch 2 asks for an engine that it may be built without.
-  if constexpr (requires { options.useLibUV; }) options.useLibUV = false;
+  libtorch::serve_plainly(options);
   return options;
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "fedval/error.hpp"
+#include "harness/libtorch.hpp"
 
 // OpenBLAS keeps threads of its own, which would compete with the workers. Weak: another BLAS has no such
 // function.
@@ -18,10 +19,7 @@ namespace {
 
 void pin_threads(std::size_t workers) {
   at::set_num_threads(1);
-  // LibTorch sets a thread's count when it first computes, its library once and what of it is compiled here
-  // once; not now, it would undo what follows.
-  static_cast<void>(at::get_num_threads());
-  at::internal::lazy_init_num_threads();
+  libtorch::settle_threads();  // it would undo what follows
   if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
   omp_set_num_threads(static_cast<int>(workers));  // this thread's loops are fedval's
   // Activations are some MiB each. Above its default threshold malloc maps and unmaps every one of them, and

@@ -1,24 +1,19 @@
 #include "harness/model/device.hpp"
 
-#include <ATen/Context.h>
 #include <torch/cuda.h>
 
 #include <cstdlib>
 #include <string>
 
 #include "fedval/error.hpp"
+#include "harness/libtorch.hpp"
 
 namespace fedval::harness {
 
 namespace {
 
 void take_repeatable_algorithms() {
-  at::Context& context = at::globalContext();
-  context.setDeterministicCuDNN(true);
-  context.setBenchmarkCuDNN(false);  // chooses by time
-  context.setAllowTF32CuDNN(false);
-  context.setAllowTF32CuBLAS(false);
-  context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+  libtorch::take_repeatable_algorithms();
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS is first used
 }
 
@@ -30,7 +25,7 @@ at::Device device_of(std::string_view name) {
   const at::Device device(asked.type(), asked.has_index() ? asked.index() : at::DeviceIndex{0});
   if (!torch::cuda::is_available())
     fail("device is \"", name, "\", but LibTorch ",
-         at::globalContext().hasCUDA() ? "finds no GPU here" : "was built without CUDA");
+         libtorch::has_cuda() ? "finds no GPU here" : "was built without CUDA");
   const auto count = static_cast<int>(torch::cuda::device_count());
   if (device.index() >= count)
     fail("device is \"", name, "\", but LibTorch finds ", count, " GPU", count == 1 ? "" : "s", " here");
