@@ -128,17 +128,6 @@ inline void divide_columns(Block& w, std::span<const double> lengths) {
   fail("lanczos_quadrature: the squares of start leave a double's range");
 }
 
-/// Error for a column whose squares are too small for a double: it would pass for A z = 0.
-inline void check_squares(const Block& product) {
-  std::array<double, block_width> most{};
-  for (std::size_t k = 0; k < product.size(); ++k)
-    most[k % block_width] = std::max(most[k % block_width], std::abs(product[k]));
-  for (const double entry : most)
-    if (entry > 0 && entry < 0x1p-480)
-      fail("lanczos_quadrature: the matrix is so small, a product's entries at most ", entry,
-           ", that squares leave a double's range");
-}
-
 /// Narrows [lower, upper] by the rules of J.
 template <class Function>
 void narrow(LanczosMeasure& measure, Function&& f) {
@@ -170,7 +159,7 @@ void narrow(LanczosMeasure& measure, Function&& f) {
 /// neither it nor `start` so large or small that squares leave a double's range. Stops early when every
 /// bracket is narrow enough; after A.size() steps all are exact. k steps cost k products with A, O(A.size()
 /// k^2) operations and A.size() k block_width doubles of memory. Error when sizes do not fit, an entry of
-/// `start` is not finite, or the length of a product with A is beyond a double or lost as a square.
+/// `start` is not finite, or a product with A has no finite length.
 template <BlockOperator Operator, class Function>
 std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, std::vector<double> start,
                                                            Function&& f, const LanczosOptions& options = {}) {
@@ -202,7 +191,6 @@ std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, st
   detail::Block w(n * block_width);
   for (std::size_t step = 1; !std::all_of(settled.begin(), settled.end(), std::identity{}); ++step) {
     a.apply(basis.back(), w);
-    if (step == 1) detail::check_squares(w);
     // Twice is enough: the first projection leaves rounding that the second one removes.
     std::vector<double> diagonal(block_width, 0.0);
     for (int pass = 0; pass < 2; ++pass) {

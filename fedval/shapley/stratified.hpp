@@ -38,15 +38,16 @@ class StratifiedTally : public StrataTally {
     const std::size_t n = setting.n;
     for (std::size_t half = 0; half < 2; ++half) {
       std::vector<double> cells(n * n, 0.0);
+      // All have as many draws in the pilot: errors are in proportion to spreads, and never beyond a double.
       const auto for_each_cell = [&](auto&& body) {
         for (std::size_t i = 0; i < n; ++i)
           for (std::size_t k = 1; k + 1 < n; ++k)
-            body(cells[i * n + k], setting.sizes[k], moments(i, 2 * k + (1 - half)).deviation());
+            body(cells[i * n + k], setting.sizes[k], moments(i, 2 * k + (1 - half)).standard_error());
       };
       double largest = 0, squares = 0, weights = 0, sum = 0;
       for_each_cell([&](double&, double, double spread) { largest = std::max(largest, spread); });
       // A power of two keeps squares in range and changes no digit.
-      const int exponent = largest > 0 && std::isfinite(largest) ? std::ilogb(largest) : 0;
+      const int exponent = largest > 0 ? std::ilogb(largest) : 0;
       for_each_cell([&](double& cell, double p, double spread) {
         cell = std::ldexp(spread, -exponent);
         squares += p * cell * cell;

@@ -48,7 +48,8 @@ class RunningMoments {
     archive.state("squares", squares_);
     archive.check(squares_ >= 0, "a negative sum of squares");
     archive.state("exponent", exponent_);
-    archive.check(exponent_ == 0 || std::abs(exponent_) == far, "an exponent that is never set aside");
+    archive.check(exponent_ == 0 || exponent_ == far || exponent_ == -far,
+                  "an exponent that is never set aside");
   }
 
  private:

@@ -88,8 +88,8 @@ inline void combine(std::span<const double> weights, std::span<const TensorView>
   }
 }
 
-/// out = sum_i weights[i] u_i / ||u_i|| for vectors whose norms are known, at any scale; a zero vector adds
-/// nothing. O(n D). Errors as for combine.
+/// out = sum_i weights[i] u_i / ||u_i|| for vectors whose norms are known, at any scale on a host; a zero
+/// vector adds nothing. O(n D). Errors as for combine, and on a device for a quotient beyond a double.
 inline void combine_normalised(std::span<const double> weights, std::span<const TensorView> tensors,
                                const VectorNorms& norms, const MutableTensorView& out) {
   const DeviceOperations* device = detail::check_combine(weights, tensors, out);
@@ -102,6 +102,8 @@ inline void combine_normalised(std::span<const double> weights, std::span<const 
     coefficients.push_back(device != nullptr ? std::ldexp(share.coefficient, -share.exponent)
                                              : share.coefficient);
     exponents.push_back(share.exponent);
+    if (std::isfinite(weights[i]) && !std::isfinite(coefficients[i]))
+      fail("combine: weight ", i, ", ", weights[i], ", by its tensor's norm is beyond a double");
   }
   if (device != nullptr) {
     device->combine(coefficients, tensors, 0.0, out);

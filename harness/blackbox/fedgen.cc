@@ -41,9 +41,9 @@ FedGen::FedGen(Federation& federation)
 void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord& record,
                       std::atomic<std::size_t>& counter) {
   generator_.train(false);
-  // Before the first round the generator knows nothing that is worth learning.
+  // Before its first lesson the generator knows nothing that is worth learning.
   const Regularisers regularisers = [&](std::size_t agent) -> std::function<void(FlatNetwork&, std::size_t)> {
-    if (result().rounds == 0) return {};
+    if (lessons_ == 0) return {};
     return
         [this, agent](FlatNetwork& network, std::size_t step) { add_feature_gradient(network, agent, step); };
   };
@@ -52,7 +52,7 @@ void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord&
     models = train_open(federation(), participants, server().state().clone(), record, result(), counter,
                         regularisers);
   });
-  if (result().rounds > 0)
+  if (lessons_ > 0)
     add(result().bytes, "generator",
         static_cast<double>(participants.size()) * 4 * static_cast<double>(flat_.state().numel()));
   if (models.agents.empty()) return;
@@ -61,6 +61,7 @@ void FedGen::exchange(const std::vector<Participant>& participants, RoundRecord&
     server().state().copy_(average(federation(), models));
   }
   phase("generator", [&] { improve_generator(models, record); });
+  ++lessons_;
 }
 
 void FedGen::improve_generator(const OpenModels& models, RoundRecord& record) {
@@ -110,6 +111,9 @@ void FedGen::add_feature_gradient(FlatNetwork& network, std::size_t agent, std::
   if (bias.defined()) network.final_bias(network.gradient()).add_(gradient.sum(0));
 }
 
-void FedGen::keep(Archive& archive) { state_field(archive, "generator", flat_.state()); }
+void FedGen::keep(Archive& archive) {
+  state_field(archive, "generator", flat_.state());
+  archive.field("lessons", lessons_);
+}
 
 }  // namespace fedval::harness

@@ -36,6 +36,7 @@ class FedGen : public DistillationRun {
 
   FeatureGenerator generator_;
   FlatModule flat_;
+  std::size_t lessons_ = 0;  // rounds in which the generator learned
 };
 
 }  // namespace fedval::harness

@@ -34,11 +34,7 @@ OpenModels train_open(Federation& federation, const std::vector<Participant>& pa
     models.agents.push_back(participants[i].agent);
     models.states.push_back(reached[i]);
   }
-  if (models.agents.empty() && record.refused.size() == federation.agents().size())
-    fail("nobody's model can be used");
-  if (models.agents.empty())
-    result.notes.push_back("round " + std::to_string(record.round) +
-                           ": nobody's model can be used: the server's stays");
+  note_refused(record, federation.agents().size(), result);
   return models;
 }
 

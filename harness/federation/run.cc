@@ -300,19 +300,6 @@ void Run::note_downloads(const Arrived& arrived) {
   }
 }
 
-/// Where nobody's update can be used, others may answer in the next round, but for none who could.
-void Run::check_anybody(const RoundRecord& record) {
-  const std::string round = "round " + std::to_string(record.round) + ": nobody's update can be used";
-  if (record.refused.size() < federation_.agents().size()) {
-    result_.notes.push_back(round + ": the model stays");
-    return;
-  }
-  std::string refusals;
-  for (const auto& [id, reason] : record.refused)
-    refusals += (refusals.empty() ? "client " : "; client ") + id.text() + ": " + reason;
-  fail(round, ": ", refusals);
-}
-
 /// Scores, and then the method's step. Seconds that the scores took.
 double Run::aggregate(const Arrived& arrived, const std::vector<Sent>& uploads, RoundRecord& record) {
   const Round round = make_round(uploads, last_update_, federation_.network(), ranks());
@@ -347,14 +334,11 @@ RoundRecord Run::next(std::atomic<std::size_t>& counter) {
   const std::vector<Sent> uploads = with_attackers(arrived, record);
   const at::Tensor before = models_.server.clone();
   double reading_seconds = 0;
-  if (uploads.empty()) {
-    check_anybody(record);
-  } else {
-    try {
-      reading_seconds = aggregate(arrived, uploads, record);
-    } catch (const Error& error) {
-      fail("round ", t + 1, ": ", error.what());
-    }
+  try {
+    note_refused(record, federation_.agents().size(), result_);
+    if (!uploads.empty()) reading_seconds = aggregate(arrived, uploads, record);
+  } catch (const Error& error) {
+    fail("round ", t + 1, ": ", error.what());
   }
   add(result_.bytes, "models",
       static_cast<double>(8 * arrived.honest.size()) * static_cast<double>(whole(before).numel()));

@@ -30,8 +30,8 @@ class Run : public MethodRun {
   bool done() const override { return rounds() == federation_.settings().training.rounds; }
 
   /// One round more; counts optimiser steps in `counter`. An agent whose update is not finite is left out of
-  /// the round and named in the record. Error when nobody's update can be used, naming them all, and from a
-  /// reader or the method.
+  /// the round and named in the record; a round in which nobody's can be used leaves the model, and has no
+  /// scores. Error when so each agent was refused, naming them all, and from a reader or the method.
   RoundRecord next(std::atomic<std::size_t>& counter) override;
 
   /// Tests everyone's model. To be called when done.
@@ -55,7 +55,6 @@ class Run : public MethodRun {
   Arrived train(std::atomic<std::size_t>& counter, RoundRecord& record);
   bool objects(const ClientId& client, const std::string& objection, RoundRecord& record);
   std::vector<Sent> with_attackers(const Arrived& arrived, RoundRecord& record);
-  void check_anybody(const RoundRecord& record);
   double aggregate(const Arrived& arrived, const std::vector<Sent>& uploads, RoundRecord& record);
   void read(const Round& round, RoundContext& context, RoundRecord& record);
   void note_downloads(const Arrived& arrived);

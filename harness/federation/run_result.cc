@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "harness/attack/attack.hpp"
+
 namespace fedval::harness {
 
 void add(std::vector<Figure>& figures, const std::string& name, double value) {
@@ -11,6 +13,21 @@ void add(std::vector<Figure>& figures, const std::string& name, double value) {
   } else {
     place->value += value;
   }
+}
+
+void note_refused(const RoundRecord& record, std::size_t agents, RunResult& result) {
+  if (!record.participants.empty()) return result.refused.clear();
+  for (const auto& [id, reason] : record.refused) result.refused.insert_or_assign(owner_of(id), reason);
+  const std::string nobody = "nobody's update can be used";
+  if (result.refused.size() < agents) {
+    result.notes.push_back("round " + std::to_string(record.round) + ": " + nobody +
+                           ": the model stays, and there are no scores");
+    return;
+  }
+  std::string refusals;
+  for (const auto& [id, reason] : result.refused)
+    refusals += (refusals.empty() ? "client " : "; client ") + id.text() + ": " + reason;
+  fail(nobody, ": ", refusals);
 }
 
 void note_accuracy(const RoundRecord& record, RunResult& result) {
@@ -56,6 +73,7 @@ void fields(Archive& archive, RunResult& result) {
   archive.field("readers", result.readers);
   archive.field("attacks", result.attacks);
   archive.field("notes", result.notes);
+  archive.field("refused", result.refused);
   archive.field("seconds", result.seconds);
   archive.field("training seconds", result.training_seconds);
   archive.field("valuation seconds", result.valuation_seconds);

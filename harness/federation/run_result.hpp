@@ -77,12 +77,17 @@ struct RunResult {
   std::vector<Reader> readers;
   std::vector<Attack> attacks;
   std::vector<std::string> notes;
+  std::map<ClientId, std::string> refused;  ///< agents, and why, since somebody's update was used last
   double seconds = 0, training_seconds = 0, valuation_seconds = 0;
   std::vector<Figure> bytes;   ///< sent between server and agents, by what the messages carry
   std::vector<Figure> split;   ///< seconds, of the phases of a round
   std::uint64_t answered = 0;  ///< images in answers that could be used
 };
 void fields(Archive& archive, RunResult& result);
+
+/// Keeps who was refused in a round, until somebody's update is used; a round in which nobody's was has a
+/// note. Error, which names them all, when so each of `agents` was: nothing is left to go on with.
+void note_refused(const RoundRecord& record, std::size_t agents, RunResult& result);
 
 /// Keeps the accuracy of a round that was evaluated.
 void note_accuracy(const RoundRecord& record, RunResult& result);

@@ -282,10 +282,4 @@ TEST_CASE("misuse is an error") {
   CHECK(complaint_of([&] {
           lanczos_quadrature(a, Values(16), entropy, {0, 0});
         }) == "lanczos_quadrature: max_steps is 0");
-  Values start(16);
-  start[0] = start[8] = 1;
-  CHECK(complaint_of([&] {
-          lanczos_quadrature(Diagonal{{1e-200, 2e-200}}, start, entropy);
-        }).starts_with("lanczos_quadrature: the matrix is so small, a product's entries at most "));
-  CHECK(complaint_of([&] { lanczos_quadrature(Diagonal{{0, 0}}, start, entropy); }) == "no error");
 }

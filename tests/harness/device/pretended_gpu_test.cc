@@ -47,16 +47,14 @@ TEST_CASE("a pretended GPU: batches have the host's bits" * unlike) {
   check_batches(made_sentences(1, 40, 10));
 }
 
-TEST_CASE("a pretended GPU: a model of each kind starts and learns as on the CPU" * unlike) {
-  for (const char* model :
-       {"mnist_cnn", "cifar_cnn", "mlp", "small_cnn", "text_cnn", "resnet18", "vit_small"})
+TEST_CASE("a pretended GPU: small models start and learn as on the CPU" * unlike) {
+  for (const char* model : {"mnist_cnn", "mlp", "small_cnn", "text_cnn"})
     check_step(model, examples_for(model));
 }
 
 TEST_CASE("a pretended GPU: every method and score as on the CPU, the same bits twice, and resumable" *
           unlike) {
   for (const std::string& method : method_names()) check_run(method);
-  for (const std::string& method : distillation_names()) check_run(method);
 }
 
 TEST_CASE("a pretended GPU: what comes to the host does not grow with the model" * unlike) {

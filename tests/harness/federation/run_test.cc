@@ -7,6 +7,7 @@
 #include <set>
 
 #include "fedval/error.hpp"
+#include "harness/data/held_out.hpp"
 #include "tests/doctest_torch.hpp"
 #include "tests/harness/federation/small_federation.hpp"
 #include "tests/support/complaint.hpp"
@@ -287,9 +288,9 @@ TEST_CASE("everyone's update is refused: the error names each agent, the entry a
 TEST_CASE("a round in which all who answered are refused leaves the model, and the run goes on") {
   Settings settings = small_settings();
   settings.training.rounds = 12;
-  settings.participation.fraction = 0.4;  // one of three
+  settings.participation.fraction = 0.3;  // one of three
   settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = 1e39};
-  settings.scores.read = {"cgsv", "spectral_fed", "leave_one_out"};
+  settings.scores.read = {"cgsv", "spectral_fed"};
   for (const std::string method : {"fedavg", "cgsv", "fedopt", "afl"}) {
     CAPTURE(method);
     SmallFederation scene(settings);
@@ -309,7 +310,7 @@ TEST_CASE("a round in which all who answered are refused leaves the model, and t
     const RunResult result = run->finish();
     CHECK(result.rounds == settings.training.rounds);
     CHECK(std::ranges::count_if(result.notes, [](const std::string& note) {
-            return note.ends_with("nobody's update can be used: the model stays");
+            return note.ends_with("nobody's update can be used: the model stays, and there are no scores");
           }) == static_cast<std::ptrdiff_t>(refused));
   }
 }
@@ -319,9 +320,44 @@ TEST_CASE("a coalition's model without a finite loss ends the run with the round
   settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = 1e30};
   settings.scores.read = {"leave_one_out"};
   settings.validation.utility = "loss";
-  const std::string message = complaint_of([&] { outcome_of("fedavg", settings); });
+  Dataset data = digits();
+  set_aside(data, 60, 1);
+  SmallFederation scene(settings, 2, data);
+  const std::string message = complaint_of([&] { scene.run("fedavg")->next(scene.steps); });
   INFO(message);
   CHECK(message.starts_with("round 1: utility of coalition {"));
   CHECK(message.find("a model with the update of client 1, client 2") != std::string::npos);
   CHECK(message.find(" has a loss of ") != std::string::npos);
+}
+
+TEST_CASE("every agent refused, one a round: an error that names them all, and from a stop, too") {
+  Settings settings = small_settings();
+  settings.training.rounds = 40;
+  settings.training.learning_rate = 1e38;
+  settings.participation.fraction = 0.3;  // one of three
+  const auto ends_in = [&](bool with_stops) {
+    SmallFederation scene(settings);
+    auto run = scene.run("fedavg");
+    for (std::size_t t = 1;; ++t) {
+      const std::string message = complaint_of([&] { run->next(scene.steps); });
+      if (message != "no error") {
+        CHECK(
+            message.starts_with("round " + std::to_string(t) + ": nobody's update can be used: client 1: "));
+        for (const std::string client : {"; client 2: ", "; client 3: "})
+          CHECK(message.find(client) != std::string::npos);
+        return t;
+      }
+      REQUIRE(t < settings.training.rounds);
+      if (!with_stops) continue;
+      Archive writer;
+      run->fields(writer);
+      run = scene.run("fedavg");
+      Archive reader(writer.bytes(), "run");
+      run->fields(reader);
+      reader.end();
+    }
+  };
+  const std::size_t at_once = ends_in(false);
+  CHECK(at_once >= 3);
+  CHECK(ends_in(true) == at_once);
 }
