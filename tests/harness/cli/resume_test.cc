@@ -1,6 +1,6 @@
 // A run that is killed or stopped, and resumed, ends with the bits of one that never stopped.
-#include <algorithm>
 #include <doctest/doctest.h>
+#include <algorithm>
 
 #include "fedval/random/philox.hpp"
 #include "tests/harness/cli/process.hpp"
