@@ -233,7 +233,7 @@ TEST_CASE("a disk that is full in the end: rounds and scores stay, of a run with
   const auto sizes = contents(whole.finished());
   // Between them and the summary; how many digits a time has differs.
   const std::size_t rounds = std::max(sizes.at("metrics.jsonl").size(), sizes.at("scores.csv").size());
-  REQUIRE(sizes.at("summary.json").size() > 2 * rounds);
+  REQUIRE(sizes.at("summary.json").size() > rounds + 500);
   const std::size_t room = (rounds + sizes.at("summary.json").size()) / 2;
   const Finished full = run.start({}, room).wait();
   CAPTURE(full.err);

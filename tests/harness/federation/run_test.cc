@@ -289,7 +289,7 @@ TEST_CASE("a round in which all who answered are refused leaves the model, and t
   Settings settings = small_settings();
   settings.training.rounds = 12;
   settings.participation.fraction = 0.3;  // one of three
-  settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = 1e39};
+  settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = 1e60};
   settings.scores.read = {"cgsv", "spectral_fed"};
   for (const std::string method : {"fedavg", "cgsv", "fedopt", "afl"}) {
     CAPTURE(method);
