@@ -151,11 +151,11 @@ inline void check_gate(double value, std::string_view option, std::string_view s
     fail(score, ": ", option, " is ", value, ", must be finite and above 0");
 }
 
-/// min(1, x_i / (tau median x))^power, with the upper median. O(N). Error unless every x_i is at least 0 and
+/// min(1, x_i / (tau median x))^power, with the upper median; 0 below 0. O(N). Error for an x_i that is not
 /// finite.
 inline Gates gates(std::span<const double> x, double tau, double power) {
   for (std::size_t i = 0; i < x.size(); ++i)
-    if (!(x[i] >= 0 && std::isfinite(x[i]))) fail("gates: entry ", i, " is ", x[i]);
+    if (!std::isfinite(x[i])) fail("gates: entry ", i, " is ", x[i]);
   std::vector<double> sorted(x.begin(), x.end());
   const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
   if (!sorted.empty()) std::nth_element(sorted.begin(), middle, sorted.end());
@@ -163,7 +163,7 @@ inline Gates gates(std::span<const double> x, double tau, double power) {
   if (!(median > 0)) return {std::vector<double>(x.size(), 1.0), true};
   Gates result;
   for (const double value : x)
-    result.values.push_back(std::pow(std::min(1.0, value / (tau * median)), power));
+    result.values.push_back(std::pow(std::clamp(value / (tau * median), 0.0, 1.0), power));
   return result;
 }
 
