@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "fedval/shapley/certified.hpp"
+#include "fedval/shapley/tally.hpp"
 #include "tests/shapley/games.hpp"
 #include "tests/support/complaint.hpp"
 

@@ -1,6 +1,7 @@
 // Whether the errors that estimates state are the errors they make.
 #include <doctest/doctest.h>
 
+#include "fedval/shapley/estimate.hpp"
 #include "tests/shapley/games.hpp"
 
 using namespace fedval;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "fedval/shapley/game.hpp"
 #include "fedval/shapley/memo.hpp"
 #include "tests/shapley/games.hpp"
 
