@@ -27,6 +27,15 @@ inline double cosine_with_others(double along, double square, double sum) {
   return square > cancelled_square * sum * sum ? along / std::sqrt(square) : 0.0;
 }
 
+/// The weights of the directions without the largest, near 1 in their turn: beside that one, they may all
+/// have been lost.
+inline std::vector<double> weights_without(std::size_t most, std::span<const double> weights,
+                                           const auto& lengths) {
+  std::vector<double> others(weights.begin(), weights.end());
+  others[most] = 0;
+  return direction_weights("leave_one_out_cosine", others, lengths);
+}
+
 }  // namespace detail
 
 /// cos(u_i, u_{N-i}) of N updates given by their Gram matrix, with weights r_i as in an aggregate; 0 for a
@@ -58,8 +67,7 @@ inline std::vector<double> leave_one_out_cosine(const Gram& gram, std::span<cons
   // leave next to nothing, and a difference would be rounding: the others are summed on their own.
   const auto most =
       static_cast<std::size_t>(std::max_element(r.begin(), r.end(), detail::weighs_less) - r.begin());
-  r[most] = 0;
-  detail::scale_to_one(r);
+  r = detail::weights_without(most, weights, gram);
   square = sum = 0;
   for (std::size_t i = 0; i < n; ++i) {
     square += r[i] * (along_others(i) + r[i]);
@@ -95,8 +103,7 @@ inline std::vector<double> leave_one_out_cosine(std::span<const TensorView> upda
   const auto most =
       static_cast<std::size_t>(std::max_element(r.begin(), r.end(), detail::weighs_less) - r.begin());
   if (!(2 * std::abs(r[most]) > sum)) return result;
-  r[most] = 0;
-  detail::scale_to_one(r);
+  r = detail::weights_without(most, weights, norms);
   const DirectionSum others = direction_sum(updates, norms, r);
   result[most] = detail::cosine_with_others(others.along[most], others.square, sum_of());
   return result;

@@ -12,8 +12,9 @@
 
 namespace fedval {
 
-/// <a, b>, summed in double; infinite or zero where that is beyond a double (on a device, where one of its
-/// terms is). O(D). Error when sizes differ. NaN and infinities propagate.
+/// <a, b>, summed in double: within D 2^-53 of the sum of its terms' magnitudes, at any scale; infinite or
+/// zero where that is beyond a double (on a device, where one of its terms is). O(D). Error when sizes
+/// differ. NaN and infinities propagate.
 inline double dot(const TensorView& a, const TensorView& b) {
   const std::array<TensorView, 2> both{a, b};
   std::array<double, 4> values{};
@@ -23,14 +24,17 @@ inline double dot(const TensorView& a, const TensorView& b) {
   }
   std::array<int, 2> exponents{};
   const std::vector<double> gram = detail::scaled_gram(both, exponents);
+  const bool finite = std::isfinite(gram[1]);
   for (std::size_t i = 0; i < both.size(); ++i) {
     if (detail::safe_square(gram[3 * i])) continue;
     const double largest = max_magnitude(both[i]);
     if (std::isinf(largest)) return gram[1];
-    if (largest > 0) exponents[i] = std::ilogb(largest);
+    // A vector that is made smaller loses entries that the other one's may be large beside.
+    if (largest > 0 && !(finite && largest > 1)) exponents[i] = std::ilogb(largest);
   }
   if (exponents == std::array<int, 2>{}) return gram[1];
-  return std::ldexp(detail::scaled_gram(both, exponents)[1], exponents[0] + exponents[1]);
+  const double scaled = detail::scaled_gram(both, exponents)[1];
+  return finite && !std::isfinite(scaled) ? gram[1] : std::ldexp(scaled, exponents[0] + exponents[1]);
 }
 
 /// Euclidean norm, without overflow or underflow. O(D). Error names the first entry that is not finite.

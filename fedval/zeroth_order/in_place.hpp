@@ -42,8 +42,9 @@ struct InPlaceOptions {
 
 /// All that a step was: x += sum_i coefficients[i] z_i, z_i the law's numbers for direction i.
 struct SeedStep {
-  std::uint64_t step = 0;           ///< its number, from 0: its directions follow from (seed, step)
-  std::vector<float> coefficients;  ///< m, the rate and its sign included
+  std::uint64_t step = 0;  ///< its number, from 0: its directions follow from (seed, step)
+  /// m, the rate and its sign included; what is below a float's range, 1e-45, is a step of nothing.
+  std::vector<float> coefficients;
 
   /// Member by member.
   friend bool operator==(const SeedStep&, const SeedStep&) = default;

@@ -1,5 +1,7 @@
 // A power of two changes no digit of what games, rewards, filters, estimators and black boxes lead to.
 #include "fedval/black_box/losses.hpp"
+#include "fedval/contribution/residual_weights.hpp"
+#include "fedval/kalman/fusion_bank.hpp"
 #include "fedval/kalman/information_filter.hpp"
 #include "fedval/kalman/rank_adaptive_fusion.hpp"
 #include "fedval/reward/quota.hpp"
@@ -9,8 +11,12 @@
 #include "fedval/shapley/psi_bound.hpp"
 #include "fedval/tensor/std.hpp"
 #include "fedval/zeroth_order/gradient.hpp"
+#include "fedval/zeroth_order/in_place.hpp"
+#include "fedval/zeroth_order/minimise.hpp"
+#include "fedval/zeroth_order/per_sample.hpp"
 #include "fedval/zeroth_order/smoothing.hpp"
 #include "fedval/zeroth_order/step.hpp"
+#include "fedval/zeroth_order/variance_reduced.hpp"
 #include "tests/numbers/scaling.hpp"
 #include "tests/shapley/games.hpp"
 
@@ -56,8 +62,16 @@ std::vector<Homogeneous> update_algorithms(random::Stream& stream) {
     results.push_back({eigen.least_scale, 0});
     return results;
   };
+  const auto residual = [=](Inputs x) -> Results {
+    std::vector<TensorView> views;
+    for (std::size_t i = 0; i < n; ++i) views.push_back(std::span(x[0]).subspan(i * d, d));
+    Values average(d);
+    const Values found = residual_average(views, average);
+    return {{residual_weights(views), 0}, {found, 0}, {average, 1}};
+  };
   return {{"updates", {updates, {weights.values, 0}}, all},
           {"weights", {{updates.values, 0}, weights}, all},
+          {"residual reweighting", {updates}, residual},
           {"Euclidean psi", {updates}, [=](Inputs x) -> Results {
              return {{shapley::euclidean_gradient(gram_of(x[0], d), weights.values), 0}};
            }}};
@@ -162,6 +176,35 @@ std::vector<Homogeneous> filter_algorithms(random::Stream& stream) {
       second{tests::times(tests::magnitudes(plain(stream, clients)), 3), 1};
   return {{"Kalman filter", {x, P, Q, z, R}, covariance, 240},
           {"information filter", {x, P, Q, z, R}, information, 240},
+          {"fusion bank",
+           {first, second},
+           [=](Inputs in) -> Results {
+             kalman::FusionBank<2> bank;
+             std::vector<kalman::MixedTrack> tracks(clients,
+                                                    bank.newcomer({}, 1 / static_cast<double>(clients)));
+             std::vector<kalman::MixedTrack*> present;
+             for (kalman::MixedTrack& track : tracks) present.push_back(&track);
+             Results results;
+             for (int round = 0; round < 3; ++round) {
+               bank.round(present, {}, {in[0], in[round % 2]});
+               for (const kalman::MixedTrack& track : tracks)
+                 results.push_back({{track.x, track.variance}, 0});
+             }
+             results.push_back({bank.weights(), 0});
+             return results;
+           },
+           1019},
+          {"rank trust",
+           {first, second},
+           [=](Inputs in) -> Results {
+             Results results;
+             for (const kalman::Trust by : {kalman::Trust::reference, kalman::Trust::cross}) {
+               kalman::RankTrust<2> trust;
+               trust.observe(by, 0.25, {in[0], in[1]}, in[1], in[0]);
+               results.push_back({{trust.values()[0], trust.values()[1]}, 0});
+             }
+             return results;
+           }},
           {"fusion",
            {first, second},
            [=](Inputs in) -> Results {
@@ -191,6 +234,8 @@ std::vector<Homogeneous> zeroth_order_algorithms(random::Stream& stream) {
   using namespace zeroth_order;
   const std::size_t n = 1 + stream.below(6);
   const Values point = plain(stream, n);
+  Values further = point;
+  for (double& value : further) value += 0x1p-4;
   const Graded one{{1}, 1}, gradients{plain(stream, 4 * n), 1};
   const auto bowl = [](double unit, double scale) {
     return [=](const Values& x) {
@@ -216,6 +261,54 @@ std::vector<Homogeneous> zeroth_order_algorithms(random::Stream& stream) {
          const Smoothing by_forward = choose_smoothing(bowl(1, x[0][0]), point, {.difference = forward});
          return {{{found.radius, by_forward.radius}, 0}, {{found.noise, by_forward.noise}, 1}};
        }}};
+  const auto each = [=](double scale) {  // of a batch of n functions of one number
+    return [=](const Values& x) {
+      Values values;
+      for (const double value : x) values.push_back(scale * (std::sin(value) + value * value));
+      return values;
+    };
+  };
+  for (const Difference& difference : {forward, central, five_point, leave_one_out}) {
+    all.push_back({difference.name + " of a batch", {one}, [=](Inputs x) -> Results {
+                     const auto found = per_sample_gradient(
+                         each(x[0][0]), point, {.directions = sphere(2), .difference = difference});
+                     Results results{{found.gradient, 1}, {found.values, 1}};
+                     for (const Values& slopes : found.slopes) results.push_back({slopes, 1});
+                     return results;
+                   }});
+    // A step is a float a direction; the rate undoes the slopes' scale.
+    all.push_back({difference.name + " in place", {one, {{0.25}, -1}}, [=](Inputs x) -> Results {
+                     Values moving = point;
+                     InPlace descent({.directions = gaussian(2),
+                                      .difference = difference,
+                                      .smoothing = 0x1p-6,
+                                      .rate = x[1][0],
+                                      .exact_restore = true});
+                     const auto f = [&] { return bowl(1, x[0][0])(moving); };
+                     const InPlaceStep first = descent(f, moving), second = descent(f, moving);
+                     return {{moving, 0}, {first.slopes, 1}, {second.slopes, 1}};
+                   }});
+  }
+  for (const Difference& difference : {forward, central}) {
+    all.push_back({difference.name + ", variance reduced", {one}, [=](Inputs x) -> Results {
+                     VarianceReducedOptions options;
+                     options.estimate.difference = difference;
+                     options.estimate.smoothing = 0x1p-6;
+                     VarianceReduced<Values> estimator(options);
+                     const auto f = bowl(1, x[0][0]);
+                     const auto at_snapshot = estimator(f, point);
+                     const auto later = estimator(f, further);
+                     return {{at_snapshot.gradient, 1}, {later.gradient, 1}, {later.slopes, 1}};
+                   }});
+    all.push_back({difference.name + ", descent", {one, {{0.125}, -1}}, [=](Inputs x) -> Results {
+                     Values moving = point;
+                     const auto found =
+                         minimise(bowl(1, x[0][0]), moving, Sgd({.rate = x[1][0], .momentum = 0.5}),
+                                  {.directions = sphere(3), .difference = difference, .smoothing = 0x1p-6},
+                                  {.iterations = 5, .look_every = 2});
+                     return {{moving, 0}, {found.best, 0}, {{found.value, found.best_value}, 1}};
+                   }});
+  }
   for (const Difference& difference : {forward, central, five_point, leave_one_out, residual})
     for (const Combination combination : {Combination::plain, Combination::least_squares}) {
       const GradientOptions options{

@@ -5,6 +5,7 @@
 #include "fedval/linalg/lanczos_quadrature.hpp"
 #include "fedval/linalg/simplex.hpp"
 #include "fedval/linalg/solve.hpp"
+#include "fedval/linalg/stochastic_trace.hpp"
 #include "fedval/reward/gradient_reward.hpp"
 #include "fedval/spectral/effective_rank.hpp"
 #include "fedval/spectral/entropy_estimate.hpp"
@@ -163,6 +164,8 @@ std::vector<Homogeneous> matrix_algorithms(random::Stream& stream) {
   const Graded square{plain(stream, n * n), 1}, rectangle{plain(stream, n * wide), 1},
       vector{plain(stream, n), 1};
   Graded diagonal{tests::magnitudes(plain(stream, n)), 1}, positive{plain(stream, n * n), 2};
+  const Graded large{tests::magnitudes(plain(stream, 20)), 1};
+  const double trace = std::accumulate(large.values.begin(), large.values.end(), 0.0);
   Graded start{Values(n * linalg::block_width), 0};
   for (std::size_t i = 0; i < n; ++i) start.values[i * linalg::block_width] = 1 + stream.uniform();
   for (std::size_t i = 0; i < n; ++i) positive.values[i * n + i] = 3 * static_cast<double>(n);
@@ -232,6 +235,15 @@ std::vector<Homogeneous> matrix_algorithms(random::Stream& stream) {
              const auto identity = [](double value) { return value; };
              const auto found = linalg::lanczos_quadrature(Diagonal{x[0]}, x[1], identity)[0];
              return {{{found.lower, found.upper}, 1}, {found.diagonal, 1}, {found.off, 1}};
+           },
+           300},
+          {"stochastic trace",
+           {large, {{trace}, 1}},
+           [](Inputs x) -> Results {
+             const auto found = linalg::stochastic_trace(
+                 Diagonal{x[0]}, [&](double value) { return value * std::sqrt(value / x[1][0]); }, x[1][0],
+                 {.max_probes = 16, .max_steps = 12, .deflation = 7});
+             return {{{found.value, found.standard_error}, 1}};
            },
            300}};  // squares of products, and of their rounding, must be within a double's range
 }
