@@ -5,6 +5,7 @@
 
 #include <array>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "fedval/tensor/gram.hpp"
@@ -68,15 +69,24 @@ inline void combine_scaled(std::span<const double> weights, std::span<const Tens
   });
 }
 
-/// The device that the tensors and the output share. Error when counts, sizes or places differ.
+/// The device that the tensors and the output share. Error when sizes or places differ.
+inline const DeviceOperations* shared_device(std::span<const TensorView> tensors,
+                                             const MutableTensorView& out) {
+  common_device(tensors, {});
+  const TensorView output = out;
+  if (tensors.empty()) return output.device();
+  const std::array<TensorView, 2> ends{tensors[0], output};
+  const std::array<std::string, 2> names{"tensor 0", "the output"};
+  return common_device(ends, names);
+}
+
+/// The same; error when counts differ, too.
 inline const DeviceOperations* check_combine(std::span<const double> weights,
                                              std::span<const TensorView> tensors,
                                              const MutableTensorView& out) {
   if (weights.size() != tensors.size())
     fail("combine: ", weights.size(), " weights for ", tensors.size(), " tensors");
-  std::vector<TensorView> all(tensors.begin(), tensors.end());
-  all.push_back(out);
-  return common_device(all, {});
+  return shared_device(tensors, out);
 }
 
 }  // namespace detail
@@ -128,9 +138,7 @@ inline void update(Update rule, double p, double q, std::span<const TensorView> 
                    const MutableTensorView& x) {
   const std::size_t needed = rule == Update::root_step ? 2 : 1;
   if (inputs.size() != needed) fail("update: ", inputs.size(), " tensors for a rule of ", needed);
-  std::vector<TensorView> all(inputs.begin(), inputs.end());
-  all.push_back(x);
-  if (const DeviceOperations* device = detail::common_device(all, {})) {
+  if (const DeviceOperations* device = detail::shared_device(inputs, x)) {
     if (device->update == nullptr) fail("tensors of ", device->name, " have no entrywise updates");
     return device->update(rule, p, q, inputs, x);
   }
