@@ -32,7 +32,7 @@ needs() {  # program package
 chosen() { git ls-files "$@" | { grep -E -- "$pattern" || true; }; }
 # A time or a size that they measure is another one under these tools.
 library_tests() {
-  chosen 'tests/*_test.cc' | grep -vE '^tests/(consumers|examples|fuzz|harness|readme)/|(big_file|memory)_test' |
+  chosen 'tests/*_test.cc' | grep -vE '^tests/(consumers|examples|fuzz|harness|load|readme)/|(big_file|memory)_test' |
     xargs -r grep -LE 'include.*torch'
 }
 say() {  # what happened, to which file, and where that can be read; in one piece, as others speak, too
