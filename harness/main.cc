@@ -62,7 +62,7 @@ struct Options {
   std::size_t ranks = 1;
   std::vector<std::size_t> planned{1, 2, 3, 4};
   double agents = 0, parameters = 0, link = 125;
-  bool dry = false, markdown = false, one_machine = false;
+  bool dry = false, resume = false, markdown = false, one_machine = false;
 
   Places places() const { return {data, runs}; }
   std::vector<Override> overrides() const {
@@ -90,8 +90,12 @@ void add_run_options(CLI::App& command, Options& options) {
   command.add_option("--seed", options.seed, "The same as --set seed=...");
   command.add_option("--device", options.device, "cpu, cuda or cuda:N: where models are trained and scored");
   command.add_option("--threads", options.threads, "Agents trained side by side; 0: one a core");
-  command.add_flag("--dry-run", options.dry,
-                   "Only say what would be run, how long it takes and how much memory");
+  CLI::Option* const dry = command.add_flag(
+      "--dry-run", options.dry, "Only say what would be run, how long it takes and how much memory");
+  command
+      .add_flag("--resume", options.resume,
+                "Leave experiments that are finished as they are, and go on with those that stopped")
+      ->excludes(dry);
 }
 
 /// The settings of all of them, without the number of threads, which ranks may have of their own.
@@ -118,7 +122,8 @@ void run_all(const std::vector<Settings>& experiments, const std::string& source
         dry_run(settings, options.places(), terminal.out);
         done.emplace_back();
       } else {
-        done.push_back(run_experiment(settings, options.places(), terminal, ranks));
+        const auto begin = options.resume ? run_or_resume : run_experiment;
+        done.push_back(begin(settings, options.places(), terminal, ranks));
       }
     } catch (const fedval::Error& error) {
       fedval::fail(source, ": ", experiments.size() > 1 ? settings.name + ": " : "", error.what());

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "fedval/error.hpp"
-#include "harness/federation/finite.hpp"
+#include "harness/federation/objection.hpp"
 
 namespace fedval::harness {
 
@@ -21,14 +21,14 @@ OpenModels train_open(Federation& federation, const std::vector<Participant>& pa
   OpenModels models;
   for (std::size_t i = 0; i < participants.size(); ++i) {
     const ClientId& id = federation.agents()[participants[i].agent].id;
-    try {
-      check_finite_there(reached[i], "model");
-    } catch (const Error& error) {
-      record.refused.push_back({id, error.what()});
+    const std::string objection =
+        objection_to(reached[i], "model", server, federation.settings().participation.longest_update);
+    if (!objection.empty()) {
+      record.refused.push_back({id, objection});
       std::erase(record.participants, id);
       std::erase(record.stragglers, id);
       result.notes.push_back("round " + std::to_string(record.round) + ": client " + id.text() +
-                             " was left out: " + error.what());
+                             " was left out: " + objection);
       continue;
     }
     models.agents.push_back(participants[i].agent);

@@ -48,13 +48,6 @@ std::string kernels() {
   return (at == std::string::npos ? "" : text.substr(at, text.find('\n', at) - at)) + ", " + blas;
 }
 
-/// The settings without those that a run may go on with others of: its bits do not depend on them.
-Settings what_decides(Settings settings) {
-  settings.threads = 0;
-  settings.checkpoint = {};
-  return settings;
-}
-
 void say_where(const Terminal& terminal, const std::filesystem::path& path) {
   terminal.out << "\nWritten to " << path.string() << std::endl;
 }
@@ -432,6 +425,24 @@ std::filesystem::path resume_experiment(const std::filesystem::path& stopped, co
   std::filesystem::path partial = stopped;
   return to_the_end([] { return std::filesystem::path(); }, partial, true, places, overrides, terminal,
                     ranks);
+}
+
+std::filesystem::path run_or_resume(const Settings& settings, const Places& places, const Terminal& terminal,
+                                    Ranks& ranks) {
+  EarlierRuns earlier;
+  ranks.together([&] {
+    if (ranks.leads()) earlier = earlier_runs(places.runs, settings);
+  });
+  const std::string finished = ranks.leading(earlier.finished.string());
+  const std::string stopped = ranks.leading(earlier.stopped.string());
+  if (!finished.empty()) {
+    terminal.out << "Finished before: " << finished << std::endl;
+    return earlier.finished;
+  }
+  if (stopped.empty()) return run_experiment(settings, places, terminal, ranks);
+  terminal.progress << "note: goes on from " << stopped << std::endl;
+  const std::string threads = "threads=" + std::to_string(settings.threads);
+  return resume_experiment(stopped, places, {{threads, threads}}, terminal, ranks);
 }
 
 }  // namespace fedval::harness

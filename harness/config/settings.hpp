@@ -80,6 +80,7 @@ struct ParticipationSettings {
   double fraction = 1;
   double dropout = 0;
   double stragglers = 0;
+  double longest_update = 1e6;
   bool operator==(const ParticipationSettings&) const = default;
 };
 

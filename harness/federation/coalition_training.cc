@@ -10,7 +10,7 @@
 #include "fedval/shapley/exact.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
-#include "harness/federation/finite.hpp"
+#include "harness/federation/objection.hpp"
 
 namespace fedval::harness {
 

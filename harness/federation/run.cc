@@ -11,7 +11,7 @@
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
 #include "harness/attack/attack.hpp"
-#include "harness/federation/finite.hpp"
+#include "harness/federation/objection.hpp"
 
 namespace fedval::harness {
 
@@ -21,16 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Why the update cannot be used; empty when it can.
-std::string objection_to(const at::Tensor& update) {
-  try {
-    check_finite_there(update, "update");
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace
@@ -190,7 +180,8 @@ Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) {
     statistics[i] = reached[i].narrow(0, federation_.dimension(), federation_.buffers()).clone();
     const at::Tensor change = reached[i].sub_(tasks[i].state);
     // The whole state is looked at: a running statistic that is not finite spoils a model as a weight does.
-    if (i < honest) objections[i] = objection_to(change);
+    if (i < honest)
+      objections[i] = objection_to(change, "update", tasks[i].state, settings.participation.longest_update);
     changes[i] = parameters_of(change);
   }
   ranks().share(objections, keepers);
@@ -230,9 +221,13 @@ std::vector<Sent> Run::with_attackers(const Arrived& arrived, RoundRecord& recor
         attacked(federation_, arrived, last_update_, result_.rounds, settings.kinds.front(), agent - 1);
     if (sent.empty()) continue;
     std::erase_if(uploads, [&](const Sent& honest) { return honest.id == id; });
+    const auto objection = [&](const Upload& each) {
+      return objection_to(each.update, "update", models_.agents.at(id),
+                          federation_.settings().participation.longest_update);
+    };
     // Under all of its names or under none.
-    if (std::ranges::any_of(
-            sent, [&](const Upload& each) { return objects(each.id, objection_to(each.update), record); })) {
+    if (std::ranges::any_of(sent,
+                            [&](const Upload& each) { return objects(each.id, objection(each), record); })) {
       std::erase(record.participants, id);
       continue;
     }
@@ -262,8 +257,11 @@ void Run::read_attacks(const Arrived& arrived, const Round& honest, const RoundC
     std::vector<Sent> uploads = arrived.honest;
     for (const Upload& upload : attacked(federation_, arrived, last_update_, result_.rounds, attack.kind,
                                          static_cast<std::size_t>(agent - federation_.agents().begin()))) {
-      if (const std::string objection = objection_to(upload.update); !objection.empty())
-        fail(attack.kind, " by client ", upload.id, ": ", objection);
+      try {
+        check_finite_there(upload.update, "update");
+      } catch (const Error& error) {
+        fail(attack.kind, " by client ", upload.id, ": ", error.what());
+      }
       std::erase_if(uploads, [&](const Sent& other) { return other.id == upload.id; });
       uploads.emplace_back(upload, federation_.network(), ranks());
     }

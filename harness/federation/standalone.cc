@@ -1,6 +1,6 @@
 #include "harness/federation/standalone.hpp"
 
-#include "harness/federation/finite.hpp"
+#include "harness/federation/objection.hpp"
 
 namespace fedval::harness {
 

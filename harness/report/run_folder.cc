@@ -317,4 +317,35 @@ std::filesystem::path RunFolder::publish() {
   }
 }
 
+Settings what_decides(Settings settings) {
+  settings.threads = 0;
+  settings.checkpoint = {};
+  return settings;
+}
+
+EarlierRuns earlier_runs(const std::filesystem::path& parent, const Settings& settings) {
+  EarlierRuns earlier;
+  std::error_code none;
+  const auto first = [](std::filesystem::path& known, const std::filesystem::path& path) {
+    if (known.empty() || path < known) known = path;
+  };
+  for (const auto& entry : std::filesystem::directory_iterator(parent, none)) {
+    const std::string name = entry.path().filename().string();
+    const bool stopped = name.starts_with("." + settings.name) && name.ends_with(".partial");
+    if (!stopped && !name.starts_with(settings.name)) continue;
+    try {
+      Settings made = read_settings(entry.path() / "config.toml");
+      if (settings.data.set == "auto") made.data.set = "auto";
+      if (what_decides(made) != what_decides(settings)) continue;
+    } catch (const Error&) {
+      continue;
+    }
+    if (stopped)
+      first(earlier.stopped, entry.path());
+    else if (std::filesystem::exists(entry.path() / "summary.json", none))
+      first(earlier.finished, entry.path());
+  }
+  return earlier;
+}
+
 }  // namespace fedval::harness

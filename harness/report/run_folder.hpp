@@ -78,4 +78,16 @@ class RunFolder {
   bool kept_ = false;
 };
 
+/// The settings without those that a run may go on with others of: its bits do not depend on them.
+Settings what_decides(Settings settings);
+
+/// Runs that were made with the same settings, each the first by its folder's name; empty: none.
+struct EarlierRuns {
+  std::filesystem::path finished, stopped;
+};
+
+/// Looks under `parent` for runs of this name whose settings decide the same; "auto" is whatever data they
+/// found. A folder whose settings cannot be read is none of them.
+EarlierRuns earlier_runs(const std::filesystem::path& parent, const Settings& settings);
+
 }  // namespace fedval::harness

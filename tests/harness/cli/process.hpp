@@ -74,9 +74,9 @@ class Process {
             text_of(folder_ / "stdout"), text_of(folder_ / "stderr")};
   }
   /// Kill -9, unless it has ended.
-  void end() {
+  Finished end() {
     send(SIGKILL);
-    wait();
+    return wait();
   }
 
   /// Waits until the condition holds or the program has ended.

@@ -114,3 +114,42 @@ TEST_CASE("a refusal names the experiment of the sweep; those before it stay") {
   CHECK(contains(bad.err, "--set"));
   CHECK(entries(other / "runs") == 0);
 }
+
+TEST_CASE("--resume: a killed sweep is ended by the same command, and what was finished is left as it is") {
+  const Folder folder, whole;
+  REQUIRE(run(whole, sweep, "").code == 0);
+  write_text(folder / "file.toml", sweep);
+  const std::filesystem::path runs = folder / "runs", first = runs / "small_seed-1",
+                              stopped = runs / ".small_seed-2.partial";
+  {
+    Process process(folder, {"run", (folder / "file.toml").string(), "--out", runs.string()});
+    process.until([&] { return identity_of(stopped / "checkpoint") != 0; });
+    process.end();
+  }
+  REQUIRE(std::filesystem::exists(stopped / "checkpoint"));
+  const ino_t summary = identity_of(first / "summary.json"), scores = identity_of(stopped / "scores.csv");
+
+  const Finished rest = run(folder, sweep, "--resume --threads 1");
+  CAPTURE(rest.err);
+  REQUIRE(rest.code == 0);
+  CHECK(contains(rest.out, "Finished before: " + first.string()));
+  CHECK(contains(rest.err, "note: goes on from " + stopped.string()));
+  CHECK(contains(rest.out, "Setting 1 over 2 runs"));  // side by side as after a sweep that nothing stopped
+  CHECK(entries(runs) == 2);
+  CHECK(identity_of(first / "summary.json") == summary);
+  CHECK(identity_of(runs / "small_seed-2/scores.csv") == scores);
+  for (const std::string name : {"small_seed-1", "small_seed-2"}) {
+    CAPTURE(name);
+    CHECK((found_in(runs / name) == found_in(whole / "runs" / name)));
+  }
+
+  // With other settings neither is the experiment that is asked for.
+  const Finished others = run(folder, sweep, "--resume --set training.rounds=1");
+  REQUIRE(others.code == 0);
+  CHECK(!contains(others.out, "Finished before"));
+  CHECK(entries(runs) == 4);
+  const Finished nothing = run(folder, sweep, "--resume --set training.rounds=1");
+  CHECK(contains(nothing.out, "Finished before: " + (runs / "small_seed-2-2").string()));
+  CHECK(entries(runs) == 4);
+  CHECK(run(folder, sweep, "--resume --dry-run").code == 2);
+}

@@ -1,9 +1,16 @@
-// An agent whose update is not finite is left out of the round, named, and changes nothing for the others.
+// An agent whose update is not finite, or is out of all proportion, is left out of the round, named, and
+// changes nothing for the others.
 #include "harness/federation/run.hpp"
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <numeric>
 
+#include "harness/data/held_out.hpp"
+#include "harness/federation/objection.hpp"
+#include "harness/method/methods.hpp"
 #include "tests/doctest_torch.hpp"
 #include "tests/harness/federation/small_federation.hpp"
 
@@ -19,6 +26,7 @@ Settings settings_of(const std::string& method) {
   settings.training.batch_size = 50;
   settings.training.learning_rate = 1e36;
   settings.training.schedule = "constant";
+  settings.participation.longest_update = 0;
   settings.evaluation.every = 1;
   // An average moves the server by such updates too; CGSV scales them, so it goes on.
   settings.training.rounds = method == "cgsv" ? 3 : 1;
@@ -73,5 +81,51 @@ TEST_CASE("left out of the round, named in the record and the notes, and the oth
     for (std::size_t i = 0; i < 2; ++i) CHECK(result.agent_accuracy[i] == expected.agent_accuracy[i]);
     notes.insert(notes.end(), expected.notes.begin(), expected.notes.end());
     CHECK(std::ranges::is_permutation(result.notes, notes));
+  }
+}
+
+TEST_CASE("an update is objected to that is not finite, or much longer than the model that it came from") {
+  const at::Tensor model = at::full({4}, 2.0), nothing = at::zeros({4});  // of length 4
+  const auto objection = [](const at::Tensor& sent, const at::Tensor& from, double longest) {
+    return objection_to(sent, "update", from, longest);
+  };
+  CHECK(objection(model * 1e6, model, 1e6).empty());
+  CHECK(objection(model * 1.5e6, model, 1e6) ==
+        "update is 1.5e+06 times as long as the model that it came from, more than 1e+06 "
+        "(participation.longest_update)");
+  CHECK(objection(at::full({4}, 3e38), model, 1e6)
+            .starts_with("update is 1.5e+38 times"));  // beyond a float squared
+  CHECK(objection(at::full({4}, 3e38), model, 0).empty());
+  CHECK(objection(model, nothing, 1e6).empty());
+  CHECK(objection(nothing, nothing, 1e6).empty());
+  CHECK(objection(model / nothing, model, 0).starts_with("update[0] is infinite"));
+}
+
+TEST_CASE("a finite update that would leave nothing of the others': every method goes on as without it") {
+  const auto outcome = [](const std::string& method, double factor) {
+    Settings settings = small_settings();
+    settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = factor};
+    Dataset data = digits();
+    set_aside(data, 60, 1);
+    SmallFederation scene(settings, 2, data);
+    const auto run = scene.run(method);
+    for (std::size_t t = 0; t < settings.training.rounds; ++t) {
+      CAPTURE(t);
+      const RoundRecord record = run->next(scene.steps);
+      CHECK(record.participants == std::vector<fedval::ClientId>{1, 3});
+      REQUIRE(record.refused.size() == 1);
+      CHECK(record.refused[0].id == 2);
+      CHECK(record.refused[0].reason.starts_with(factor > 1e50 ? "update[" : "update is "));
+    }
+    KeptModels models = kept_by(*run);
+    return std::pair(run->finish(), models);
+  };
+  for (const std::string& method : method_names()) {
+    CAPTURE(method);
+    const auto [huge, models] = outcome(method, 1e20);
+    const auto [infinite, others] = outcome(method, 1e60);
+    CHECK(models.server.equal(others.server));
+    CHECK(huge.credit == infinite.credit);
+    CHECK(huge.agent_accuracy == infinite.agent_accuracy);
   }
 }

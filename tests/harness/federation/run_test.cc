@@ -318,6 +318,7 @@ TEST_CASE("a round in which all who answered are refused leaves the model, and t
 TEST_CASE("a coalition's model without a finite loss ends the run with the round and its clients") {
   Settings settings = small_settings();
   settings.attack = {.kinds = {"rescale"}, .agents = {2}, .role = "inside", .factor = 1e30};
+  settings.participation.longest_update = 0;
   settings.scores.read = {"leave_one_out"};
   settings.validation.utility = "loss";
   Dataset data = digits();
