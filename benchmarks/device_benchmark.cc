@@ -7,6 +7,7 @@
 // The limit is the bytes that must be read and written over what a plain copy on the device moves in a
 // second, measured in the same run. On DEVICE cpu LibTorch computes as it would on a device, so the program
 // can be tried without one; those times say nothing about a GPU.
+#include <ATen/ops/cosine_similarity.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linalg_eigvalsh.h>
@@ -27,10 +28,12 @@
 #include "fedval/error.hpp"
 #include "fedval/random/fill.hpp"
 #include "fedval/reward/sparsify.hpp"
+#include "fedval/shapley/cosine_gradient.hpp"
 #include "fedval/spectral/entropy.hpp"
 #include "fedval/tensor/gram.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "fedval/tensor/torch.hpp"
+#include "fedval/zeroth_order/in_place.hpp"
 #include "harness/data/rendered_digits.hpp"
 #include "harness/federation/federation.hpp"
 #include "harness/model/device.hpp"
@@ -89,7 +92,8 @@ void operations(at::Device device, std::int64_t n, std::int64_t d, std::size_t r
   std::vector<TensorView> views, matrices;
   for (const at::Tensor& update : updates) views.push_back(torch_device_view(update));
   for (const at::Tensor& layer : layers) matrices.push_back(torch_device_view(layer));
-  const at::Tensor out = at::empty_like(updates[0]);
+  const at::Tensor out = at::empty_like(updates[0]), direction = at::empty_like(updates[0]);
+  zeroth_order::InPlace descent;
   const auto mutable_out = MutableTensorView(torch_device_view(out));
   const std::vector<double> weights(static_cast<std::size_t>(n), 1.0 / static_cast<double>(n));
   const double vector = 4.0 * static_cast<double>(d), all = vector * static_cast<double>(n);
@@ -102,6 +106,13 @@ void operations(at::Device device, std::int64_t n, std::int64_t d, std::size_t r
          const at::Tensor panel = at::stack(updates);
          panel.matmul(panel.t()).cpu();
        }},
+      {"psi: fedval (in double)", all, [&] { shapley::cosine_gradient(gram(views), weights); }},
+      {"psi: cosine_similarity (in float)", all,
+       [&] {
+         const at::Tensor panel = at::stack(updates);
+         const at::Tensor aggregate = (panel / panel.norm(2, 1, true)).mean(0, true);
+         at::cosine_similarity(panel, aggregate).cpu();
+       }},
       {"average: fedval (in double)", all + vector, [&] { combine(weights, views, 0, mutable_out); }},
       {"average: add_ (in float)", all + vector,
        [&] {
@@ -111,11 +122,24 @@ void operations(at::Device device, std::int64_t n, std::int64_t d, std::size_t r
       {"top k of a tenth: fedval", vector, [&] { top_k_threshold(views[0], k); }},
       {"top k of a tenth: at::topk", vector,
        [&] { at::topk(updates[0].abs(), static_cast<std::int64_t>(k)); }},
+      {"download of a tenth: fedval", 2 * vector,
+       [&] { reward::sparsify(views[0], top_k_threshold(views[0], k), mutable_out); }},
+      {"download of a tenth: topk, scatter_", 2 * vector,
+       [&] {
+         const at::Tensor kept = std::get<1>(at::topk(updates[0].abs(), static_cast<std::int64_t>(k)));
+         out.zero_().scatter_(0, kept, updates[0].index_select(0, kept));
+       }},
       {"Gaussian direction: fedval", vector,
        [&] {
          random::fill(random::Sequence{random::Law::gaussian, {1, 2}}, mutable_out);
        }},
       {"Gaussian direction: normal_", vector, [&] { out.normal_(); }},
+      // There, across, and home with the step: each pass reads and writes the parameters.
+      {"zeroth-order step: fedval", 6 * vector, [&] { descent([] { return 0.0; }, mutable_out); }},
+      {"zeroth-order step: normal_, add_", 6 * vector,
+       [&] {
+         for (const double displacement : {1e-3, -2e-3, 1e-3}) out.add_(direction.normal_(), displacement);
+       }},
       {"entropies of 100 x 512: fedval", 0, [&] { spectral::entropies(matrices); }},
       {"entropies of 100 x 512: eigvalsh", 0,
        [&] {
