@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -78,6 +79,7 @@ class Request {
     CURL* const handle = handle_.get();
     allow_protocols(handle, remote.address.starts_with("http://"));
     set(handle, CURLOPT_URL, remote.address.c_str());
+    if (const char* authorities = std::getenv("SSL_CERT_FILE")) set(handle, CURLOPT_CAINFO, authorities);
     set(handle, CURLOPT_FOLLOWLOCATION, 1L);
     set(handle, CURLOPT_MAXREDIRS, options.redirects);
     set(handle, CURLOPT_CONNECTTIMEOUT, static_cast<long>(options.connect_time.count()));

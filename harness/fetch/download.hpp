@@ -23,7 +23,8 @@ struct Remote {
   std::string digest = {};  ///< "sha256:..." or "md5:..."; empty where none is published
 };
 
-/// How patient a download is. Proxies are those of the environment, as for every program that uses libcurl.
+/// How patient a download is. Proxies are those of the environment, as for every program that uses libcurl;
+/// authorities whose certificates are trusted, the system's or those in the file SSL_CERT_FILE names.
 struct DownloadOptions {
   int attempts = 5;                                                ///< of a request that breaks
   std::chrono::milliseconds first_wait = std::chrono::seconds(1);  ///< before the second; it then doubles
