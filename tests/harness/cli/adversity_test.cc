@@ -24,6 +24,18 @@ std::vector<std::string> within(std::size_t kibibytes) {
   return {"bash", "-c", "ulimit -v " + std::to_string(kibibytes) + "; exec \"$@\"", "bash"};
 }
 
+/// Starts a program to which a folder that is there is read-only, whoever runs it.
+std::vector<std::string> read_only(const std::filesystem::path& folder) {
+  return {"unshare",
+          "-rm",
+          "bash",
+          "-c",
+          "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"",
+          folder.string()};
+}
+
+bool can_mount() { return std::system("unshare -rm mount -t tmpfs none /mnt > /dev/null 2>&1") == 0; }
+
 /// What the wall clock says, read twice.
 std::pair<long, long> dates(const Folder& folder, const std::string& environment) {
   const std::string file = (folder / "dates").string();
@@ -71,6 +83,35 @@ TEST_CASE("its folder is deleted while it runs: an error that names the folder, 
   CAPTURE(end.err);
   CHECK(contains(end.err, partial.string()));
   CHECK_FALSE(std::filesystem::exists(partial));
+}
+
+TEST_CASE("a read-only folder: said before anything is trained, and a run in it can be gone on with" *
+          doctest::skip(!can_mount())) {
+  const Folder folder;
+  const std::filesystem::path runs = folder / "runs", partial = runs / ".small.partial";
+  std::filesystem::create_directory(runs);
+  const Finished refused = run(folder, read_only(runs), small_experiment);
+  CAPTURE(refused.err);
+  CHECK(refused.code == 2);
+  CHECK(contains(refused.err, partial.string() + ": cannot be made: Read-only file system"));
+  CHECK(!contains(refused.err, "round 1"));
+  CHECK(entries(runs) == 0);
+
+  {
+    Process process(folder, {"run", (folder / "run.toml").string(), "--out", runs.string()});
+    process.until([&] { return identity_of(partial / "checkpoint") != 0; });
+    process.end();
+  }
+  const auto before = contents(partial);
+  REQUIRE(before.contains("checkpoint"));
+  const Finished stopped =
+      Process(folder, {"resume", partial.string()}, RLIM_INFINITY, read_only(runs)).wait();
+  CAPTURE(stopped.err);
+  CHECK(stopped.code == 2);
+  CHECK(contains(stopped.err,
+                 (partial / "config.toml").string() + ": cannot be opened: Read-only file system"));
+  CHECK((contents(partial) == before));
+  CHECK(harness(folder, "resume " + partial.string()).code == 0);
 }
 
 TEST_CASE("the clock goes backwards: the same results, and no time is negative") {
