@@ -19,10 +19,10 @@ OpenModels train_open(Federation& federation, const std::vector<Participant>& pa
   add(result.bytes, "models",
       static_cast<double>(2 * participants.size()) * 4 * static_cast<double>(server.numel()));
   OpenModels models;
+  const Objections objections(server, federation.settings().participation.longest_update);
   for (std::size_t i = 0; i < participants.size(); ++i) {
     const ClientId& id = federation.agents()[participants[i].agent].id;
-    const std::string objection =
-        objection_to(reached[i], "model", server, federation.settings().participation.longest_update);
+    const std::string objection = objections.to(reached[i], "model");
     if (!objection.empty()) {
       record.refused.push_back({id, objection});
       std::erase(record.participants, id);

@@ -18,26 +18,36 @@ inline void check_finite_there(const at::Tensor& tensor, const std::string& name
   check_finite(tensor, name);
 }
 
-/// Why an update or a model, whatever it is called, cannot be used, empty where it can: an entry is not
-/// finite, or it is more than `longest` times (0: any number of times) as long as the model that it came
-/// from, and would leave nothing of anyone's that it is averaged with. O(D).
-inline std::string objection_to(const at::Tensor& sent, const std::string& name, const at::Tensor& from,
-                                double longest) {
-  try {
-    check_finite_there(sent, name);
-  } catch (const Error& error) {
-    return error.what();
+/// What a round's server objects to: an entry that is not finite, and an update or a model that is more than
+/// `longest` times (0: any number of times) as long as the server's model, and would leave nothing of
+/// anyone's that it is averaged with.
+class Objections {
+ public:
+  /// O(D).
+  Objections(const at::Tensor& server, double longest)
+      : longest_(longest), server_(longest > 0 ? length(server) : 0) {}
+
+  /// Why what was sent, whatever it is called, cannot be used; empty where it can. O(D).
+  std::string to(const at::Tensor& sent, const std::string& name) const {
+    try {
+      check_finite_there(sent, name);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    const double own = server_ > 0 ? length(sent) : 0;
+    if (!(own > longest_ * server_)) return "";
+    std::ostringstream text;
+    text << name << " is " << own / server_ << " times as long as the server's model, more than " << longest_
+         << " (participation.longest_update)";
+    return text.str();
   }
-  if (longest == 0) return "";
-  const auto length = [](const at::Tensor& tensor) {
+
+ private:
+  static double length(const at::Tensor& tensor) {
     return at::linalg_vector_norm(tensor, 2, at::OptionalIntArrayRef(), false, at::kDouble).item().toDouble();
-  };
-  const double own = length(sent), before = length(from);
-  if (!(before > 0 && own > longest * before)) return "";
-  std::ostringstream text;
-  text << name << " is " << own / before << " times as long as the model that it came from, more than "
-       << longest << " (participation.longest_update)";
-  return text.str();
-}
+  }
+
+  double longest_, server_;
+};
 
 }  // namespace fedval::harness

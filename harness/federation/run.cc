@@ -174,17 +174,17 @@ Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) {
 
   // What a rank has trained it looks at and sends; of the others it has what they say.
   std::vector<at::Tensor> changes(tasks.size()), statistics(tasks.size());
-  std::vector<std::string> objections(tasks.size());
+  std::vector<std::string> said(tasks.size());
+  const Objections objections(models_.server, settings.participation.longest_update);
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (!reached[i].defined()) continue;
     statistics[i] = reached[i].narrow(0, federation_.dimension(), federation_.buffers()).clone();
     const at::Tensor change = reached[i].sub_(tasks[i].state);
     // The whole state is looked at: a running statistic that is not finite spoils a model as a weight does.
-    if (i < honest)
-      objections[i] = objection_to(change, "update", tasks[i].state, settings.participation.longest_update);
+    if (i < honest) said[i] = objections.to(change, "update");
     changes[i] = parameters_of(change);
   }
-  ranks().share(objections, keepers);
+  ranks().share(said, keepers);
   if (buffers_.numel() > 0) ranks().share(statistics, keepers, buffers_);
 
   Arrived arrived;
@@ -192,7 +192,7 @@ Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) {
   std::vector<std::size_t> senders;
   for (std::size_t i = 0; i < honest; ++i) {
     const Agent& agent = federation_.agents()[tasks[i].who.agent];
-    if (objects(agent.id, objections[i], record)) continue;
+    if (objects(agent.id, said[i], record)) continue;
     record.participants.push_back(agent.id);
     if (tasks[i].who.share < 1) record.stragglers.push_back(agent.id);
     arrived.tasks.push_back(tasks[i]);
@@ -215,19 +215,17 @@ std::vector<Sent> Run::with_attackers(const Arrived& arrived, RoundRecord& recor
   const AttackSettings& settings = federation_.settings().attack;
   std::vector<Sent> uploads = arrived.honest;
   if (settings.role != "inside" || settings.kinds.empty()) return uploads;
+  const Objections objections(models_.server, federation_.settings().participation.longest_update);
   for (const std::size_t agent : settings.agents) {
     const ClientId& id = federation_.agents()[agent - 1].id;
     const std::vector<Upload> sent =
         attacked(federation_, arrived, last_update_, result_.rounds, settings.kinds.front(), agent - 1);
     if (sent.empty()) continue;
     std::erase_if(uploads, [&](const Sent& honest) { return honest.id == id; });
-    const auto objection = [&](const Upload& each) {
-      return objection_to(each.update, "update", models_.agents.at(id),
-                          federation_.settings().participation.longest_update);
-    };
     // Under all of its names or under none.
-    if (std::ranges::any_of(sent,
-                            [&](const Upload& each) { return objects(each.id, objection(each), record); })) {
+    if (std::ranges::any_of(sent, [&](const Upload& each) {
+          return objects(each.id, objections.to(each.update, "update"), record);
+        })) {
       std::erase(record.participants, id);
       continue;
     }

@@ -84,17 +84,17 @@ TEST_CASE("left out of the round, named in the record and the notes, and the oth
   }
 }
 
-TEST_CASE("an update is objected to that is not finite, or much longer than the model that it came from") {
+TEST_CASE("an update is objected to that is not finite, or much longer than the server's model") {
   const at::Tensor model = at::full({4}, 2.0), nothing = at::zeros({4});  // of length 4
-  const auto objection = [](const at::Tensor& sent, const at::Tensor& from, double longest) {
-    return objection_to(sent, "update", from, longest);
+  const auto objection = [](const at::Tensor& sent, const at::Tensor& server, double longest) {
+    return Objections(server, longest).to(sent, "update");
   };
   CHECK(objection(model * 1e6, model, 1e6).empty());
   CHECK(objection(model * 1.5e6, model, 1e6) ==
-        "update is 1.5e+06 times as long as the model that it came from, more than 1e+06 "
+        "update is 1.5e+06 times as long as the server's model, more than 1e+06 "
         "(participation.longest_update)");
-  CHECK(objection(at::full({4}, 3e38), model, 1e6)
-            .starts_with("update is 1.5e+38 times"));  // beyond a float squared
+  // Its square is beyond a float.
+  CHECK(objection(at::full({4}, 3e38), model, 1e6).starts_with("update is 1.5e+38 times"));
   CHECK(objection(at::full({4}, 3e38), model, 0).empty());
   CHECK(objection(model, nothing, 1e6).empty());
   CHECK(objection(nothing, nothing, 1e6).empty());
