@@ -113,23 +113,25 @@ void run_all(const std::vector<Settings>& experiments, const std::string& source
              const Terminal& terminal, Ranks& ranks) {
   ranks.check_same(what_decides(experiments), "settings");
   std::vector<fs::path> done;
+  std::size_t number = 0;
   for (const Settings& settings : experiments) {
+    ++number;
     if (experiments.size() > 1)
-      terminal.out << (done.empty() ? "" : "\n") << "Experiment " << done.size() + 1 << " of "
-                   << experiments.size() << ": " << settings.name << std::endl;
+      terminal.out << (number == 1 ? "" : "\n") << "Experiment " << number << " of " << experiments.size()
+                   << ": " << settings.name << std::endl;
     try {
       if (options.dry) {
         dry_run(settings, options.places(), terminal.out);
-        done.emplace_back();
-      } else {
-        const auto begin = options.resume ? run_or_resume : run_experiment;
-        done.push_back(begin(settings, options.places(), terminal, ranks));
+        continue;
       }
+      const auto begin = options.resume ? run_or_resume : run_experiment;
+      const fs::path run = begin(settings, options.places(), terminal, ranks);
+      if (!run.empty()) done.push_back(run);
     } catch (const fedval::Error& error) {
       fedval::fail(source, ": ", experiments.size() > 1 ? settings.name + ": " : "", error.what());
     }
   }
-  if (done.size() > 1 && !options.dry && ranks.leads()) {
+  if (done.size() > 1) {
     terminal.out << '\n';
     print_comparison(terminal.out, done);
   }
@@ -256,15 +258,17 @@ int run_command_line(int argc, char** argv) {
   }
   if (*settings) std::cout << (options.markdown ? settings_page() : describe_settings());
   if (*run)
-    with_ranks("run", options.dry, [&](const Terminal& terminal, Ranks& ranks) {
-      run_all(read_experiments(options.experiment, options.overrides()), options.experiment.string(), options,
-              terminal, ranks);
-    });
+    with_ranks(options.resume ? "run --resume" : "run", options.dry,
+               [&](const Terminal& terminal, Ranks& ranks) {
+                 run_all(read_experiments(options.experiment, options.overrides()),
+                         options.experiment.string(), options, terminal, ranks);
+               });
   if (*quickstart)
-    with_ranks("quickstart", options.dry, [&](const Terminal& terminal, Ranks& ranks) {
-      run_all(parse_experiments(quickstart_toml, "quickstart.toml", options.overrides()), "quickstart.toml",
-              options, terminal, ranks);
-    });
+    with_ranks(options.resume ? "quickstart --resume" : "quickstart", options.dry,
+               [&](const Terminal& terminal, Ranks& ranks) {
+                 run_all(parse_experiments(quickstart_toml, "quickstart.toml", options.overrides()),
+                         "quickstart.toml", options, terminal, ranks);
+               });
   if (*resume)
     with_ranks("resume", false, [&](const Terminal& terminal, Ranks& ranks) {
       resume_experiment(options.stopped, options.places(), options.overrides(), terminal, ranks);

@@ -19,9 +19,9 @@ struct OpenModels {
   std::vector<at::Tensor> states;
 };
 
-/// Participants train from the server's state and send what they reach; one whose model is not finite is
-/// noted in the record and left out; nobody may be left (note_refused()). Counts the bytes of both ways: four
-/// a parameter and running statistic.
+/// Participants train from the server's state and send what they reach; one whose model is objected to
+/// (objection.hpp) is noted in the record and left out; nobody may be left (note_refused()). Counts the bytes
+/// of both ways: four a parameter and running statistic.
 OpenModels train_open(Federation& federation, const std::vector<Participant>& participants,
                       const at::Tensor& server, RoundRecord& record, RunResult& result,
                       std::atomic<std::size_t>& counter, const Regularisers& regularisers = {});

@@ -21,6 +21,7 @@
 #include "harness/federation/standalone.hpp"
 #include "harness/instruction_set.hpp"
 #include "harness/method/methods.hpp"
+#include "harness/report/earlier_runs.hpp"
 #include "harness/report/progress.hpp"
 #include "harness/report/run_folder.hpp"
 #include "harness/report/table.hpp"
@@ -431,18 +432,30 @@ std::filesystem::path run_or_resume(const Settings& settings, const Places& plac
                                     Ranks& ranks) {
   EarlierRuns earlier;
   ranks.together([&] {
-    if (ranks.leads()) earlier = earlier_runs(places.runs, settings);
+    if (!ranks.leads()) return;
+    Settings asked = settings;
+    asked.data.set = data_set_of(settings, places);
+    earlier = earlier_runs(places.runs, asked);
   });
   const std::string finished = ranks.leading(earlier.finished.string());
   const std::string stopped = ranks.leading(earlier.stopped.string());
+  const std::string busy = ranks.leading(earlier.busy.string());
   if (!finished.empty()) {
-    terminal.out << "Finished before: " << finished << std::endl;
+    terminal.out << "Finished before: " << finished << (earlier.other_build ? ", by another build" : "")
+                 << std::endl;
     return earlier.finished;
+  }
+  if (!busy.empty()) {
+    terminal.out << "Another program is at it: " << busy << std::endl;
+    return {};
   }
   if (stopped.empty()) return run_experiment(settings, places, terminal, ranks);
   terminal.progress << "note: goes on from " << stopped << std::endl;
-  const std::string threads = "threads=" + std::to_string(settings.threads);
-  return resume_experiment(stopped, places, {{threads, threads}}, terminal, ranks);
+  std::vector<Override> free;
+  for (const std::string& text : {"threads=" + std::to_string(settings.threads),
+                                  "checkpoint.every=" + std::to_string(settings.checkpoint.every)})
+    free.push_back({text, text});
+  return resume_experiment(stopped, places, free, terminal, ranks);
 }
 
 }  // namespace fedval::harness

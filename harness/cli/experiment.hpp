@@ -42,8 +42,8 @@ std::filesystem::path resume_experiment(const std::filesystem::path& folder, con
                                         Ranks& ranks);
 
 /// What is left to do of an experiment, as one of a sweep that was killed: nothing where places.runs has a
-/// finished run with these settings, whose folder is returned; else resume_experiment() where it has one that
-/// stopped, else run_experiment().
+/// finished run with these settings, whose folder is returned, or another program is at one; else
+/// resume_experiment() where it has one that stopped, else run_experiment().
 std::filesystem::path run_or_resume(const Settings& settings, const Places& places, const Terminal& terminal,
                                     Ranks& ranks);
 

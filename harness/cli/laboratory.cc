@@ -19,13 +19,17 @@ namespace fedval::harness {
 
 namespace {
 
+/// Built-in sets need none.
+std::filesystem::path data_folder_for(const Settings& settings, const Places& places) {
+  if (places.data) return *places.data;
+  const std::string& set = settings.data.set;
+  return set == "digits" || set == "sentences" ? "" : default_data_folder();
+}
+
 Dataset load(const Settings& settings, const Places& places) {
   static_cast<void>(device_of(settings.device));  // before anything takes its time
-  const std::string& set = settings.data.set;
-  const bool built_in = set == "digits" || set == "sentences";
-  // A folder that was named is meant: falling back to other data would hide a misspelt path.
-  Dataset data = places.data ? load_dataset(set == "auto" ? "mnist" : set, *places.data, settings.seed)
-                             : load_dataset(set, built_in ? "" : default_data_folder(), settings.seed);
+  Dataset data =
+      load_dataset(data_set_of(settings, places), data_folder_for(settings, places), settings.seed);
   set_aside(data, settings.data.held_out, settings.seed);
   return data;
 }
@@ -67,6 +71,12 @@ std::size_t threads_of(const Settings& asked, const Ranks* ranks) {
 }
 
 }  // namespace
+
+std::string data_set_of(const Settings& settings, const Places& places) {
+  if (settings.data.set != "auto") return settings.data.set;
+  // A folder that was named is meant: falling back to other data would hide a misspelt path.
+  return places.data ? "mnist" : automatic_set(data_folder_for(settings, places));
+}
 
 Laboratory::Laboratory(const Settings& asked, const Places& places, Ranks* ranks)
     : workers(threads_of(asked, ranks)),

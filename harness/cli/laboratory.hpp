@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <ostream>
+#include <string>
 
 #include "harness/federation/federation.hpp"
 
@@ -17,6 +18,9 @@ struct Places {
   std::optional<std::filesystem::path> data;
   std::filesystem::path runs;  ///< folder that run folders go into
 };
+
+/// The data set that an experiment would load: its name, or what "auto" stands for here.
+std::string data_set_of(const Settings& settings, const Places& places);
 
 struct Laboratory {
   /// Loads the data, sets examples aside, deals them, adds noise, makes the models. Error for settings that

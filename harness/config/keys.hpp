@@ -155,8 +155,9 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
         "Probability that an agent runs out of time and sends what it reached after a part of its steps, "
         "drawn uniformly.");
   visit(KeyName{"participation", "longest_update"}, s.participation.longest_update, from_0,
-        "An update this many times as long as the server's model is left out of its round, and "
-        "named, as one that is not finite; 0 = none is too long.");
+        "An update more than this many times as long as the server's model is left out of its round, and "
+        "named, as one that is not finite; 0 = none is too long. Attacks beside training and retrained "
+        "coalitions are not held to it.");
 
   visit(KeyName{"evaluation", "on"}, s.evaluation.on, Choice{{"test", "held_out"}},
         "The part that accuracies are measured on. Neither is ever trained on.");

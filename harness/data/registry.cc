@@ -128,8 +128,11 @@ std::vector<std::string_view> dataset_names() {
   return names;
 }
 
+std::string automatic_set(const Path& folder) { return mnist_present(folder) ? "mnist" : "digits"; }
+
 Dataset load_dataset(std::string_view set, const Path& folder, std::uint64_t seed) {
-  if (set == "auto") set = mnist_present(folder) ? "mnist" : "digits";
+  const std::string automatic = set == "auto" ? automatic_set(folder) : "";
+  if (set == "auto") set = automatic;
   for (const DataSource& source : sources) {
     if (source.name != set) continue;
     if (!source.present(folder)) missing(source, folder);

@@ -30,10 +30,13 @@ std::span<const DataSource> data_sources();
 /// The names that load_dataset knows: those of the sources, and "auto".
 std::vector<std::string_view> dataset_names();
 
-/// Loads a data set; "auto" is mnist when any of its files is there, else digits, and the name in the result
-/// is that of the set itself. `folder` is where files are looked for; built-in sets do without it. Throws
-/// Error for an unknown name (listing the known ones), for a set of which no file is there (saying where it
-/// was looked for, and how to get it) and for files that are missing or damaged.
+/// What "auto" stands for: mnist when any of its files is in the folder, else digits.
+std::string automatic_set(const std::filesystem::path& folder);
+
+/// Loads a data set; of "auto" the name in the result is that of the set itself. `folder` is where files are
+/// looked for; built-in sets do without it. Throws Error for an unknown name (listing the known ones), for a
+/// set of which no file is there (saying where it was looked for, and how to get it) and for files that are
+/// missing or damaged.
 Dataset load_dataset(std::string_view set, const std::filesystem::path& folder, std::uint64_t seed);
 
 }  // namespace fedval::harness

@@ -4,6 +4,7 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 
+#include <cmath>
 #include <sstream>
 #include <string>
 
@@ -43,8 +44,13 @@ class Objections {
   }
 
  private:
+  /// In single precision where that holds it; the other takes a copy in double.
   static double length(const at::Tensor& tensor) {
-    return at::linalg_vector_norm(tensor, 2, at::OptionalIntArrayRef(), false, at::kDouble).item().toDouble();
+    const auto in = [&](at::ScalarType type) {
+      return at::linalg_vector_norm(tensor, 2, at::OptionalIntArrayRef(), false, type).item().toDouble();
+    };
+    const double rough = in(tensor.scalar_type());
+    return rough > 0 && std::isfinite(rough) ? rough : in(at::kDouble);
   }
 
   double longest_, server_;

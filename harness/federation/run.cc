@@ -175,7 +175,7 @@ Arrived Run::train(std::atomic<std::size_t>& counter, RoundRecord& record) {
   // What a rank has trained it looks at and sends; of the others it has what they say.
   std::vector<at::Tensor> changes(tasks.size()), statistics(tasks.size());
   std::vector<std::string> said(tasks.size());
-  const Objections objections(models_.server, settings.participation.longest_update);
+  const Objections objections(whole(models_.server), settings.participation.longest_update);
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (!reached[i].defined()) continue;
     statistics[i] = reached[i].narrow(0, federation_.dimension(), federation_.buffers()).clone();

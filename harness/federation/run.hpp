@@ -29,9 +29,10 @@ class Run : public MethodRun {
   std::size_t rounds() const override { return result_.rounds; }
   bool done() const override { return rounds() == federation_.settings().training.rounds; }
 
-  /// One round more; counts optimiser steps in `counter`. An agent whose update is not finite is left out of
-  /// the round and named in the record; a round in which nobody's can be used leaves the model, and has no
-  /// scores. Error when so each agent was refused, naming them all, and from a reader or the method.
+  /// One round more; counts optimiser steps in `counter`. An agent whose update is objected to
+  /// (objection.hpp) is left out of the round and named in the record; a round in which nobody's can be used
+  /// leaves the model, and has no scores. Error when so each agent was refused, naming them all, and from a
+  /// reader or the method.
   RoundRecord next(std::atomic<std::size_t>& counter) override;
 
   /// Tests everyone's model. To be called when done.

@@ -79,7 +79,10 @@ class Request {
     CURL* const handle = handle_.get();
     allow_protocols(handle, remote.address.starts_with("http://"));
     set(handle, CURLOPT_URL, remote.address.c_str());
-    if (const char* authorities = std::getenv("SSL_CERT_FILE")) set(handle, CURLOPT_CAINFO, authorities);
+    if (const char* authorities = std::getenv("SSL_CERT_FILE"); authorities != nullptr && *authorities != 0) {
+      set(handle, CURLOPT_CAINFO, authorities);
+      set(handle, CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // the system's, beside them
+    }
     set(handle, CURLOPT_FOLLOWLOCATION, 1L);
     set(handle, CURLOPT_MAXREDIRS, options.redirects);
     set(handle, CURLOPT_CONNECTTIMEOUT, static_cast<long>(options.connect_time.count()));

@@ -138,11 +138,7 @@ Json summary(const Results& results) {
            {"agents", agents},
            {"methods", methods},
            {"notes", results.notes},
-           {"versions",
-            {{"fedval", version},
-             {"libtorch", TORCH_VERSION},
-             {"compiler", __VERSION__},
-             {"built_for", instruction_set()}}}};
+           {"versions", versions()}};
   // Said where it is not what everyone takes for granted.
   if (results.settings.evaluation.accuracy != "plain") all["accuracy"] = results.settings.evaluation.accuracy;
   if (results.truth) all["truth"] = truth(*results.truth);
@@ -154,6 +150,13 @@ std::filesystem::path partial_name(const std::filesystem::path& parent, const st
 }
 
 }  // namespace
+
+std::map<std::string, std::string> versions() {
+  return {{"fedval", std::string(version)},
+          {"libtorch", TORCH_VERSION},
+          {"compiler", __VERSION__},
+          {"built_for", std::string(instruction_set())}};
+}
 
 RunFolder::RunFolder(const std::filesystem::path& parent, const Settings& settings)
     : parent_(parent), partial_(partial_name(parent, settings.name)), name_(settings.name) {
@@ -315,37 +318,6 @@ std::filesystem::path RunFolder::publish() {
            partial_.string());
     return target;
   }
-}
-
-Settings what_decides(Settings settings) {
-  settings.threads = 0;
-  settings.checkpoint = {};
-  return settings;
-}
-
-EarlierRuns earlier_runs(const std::filesystem::path& parent, const Settings& settings) {
-  EarlierRuns earlier;
-  std::error_code none;
-  const auto first = [](std::filesystem::path& known, const std::filesystem::path& path) {
-    if (known.empty() || path < known) known = path;
-  };
-  for (const auto& entry : std::filesystem::directory_iterator(parent, none)) {
-    const std::string name = entry.path().filename().string();
-    const bool stopped = name.starts_with("." + settings.name) && name.ends_with(".partial");
-    if (!stopped && !name.starts_with(settings.name)) continue;
-    try {
-      Settings made = read_settings(entry.path() / "config.toml");
-      if (settings.data.set == "auto") made.data.set = "auto";
-      if (what_decides(made) != what_decides(settings)) continue;
-    } catch (const Error&) {
-      continue;
-    }
-    if (stopped)
-      first(earlier.stopped, entry.path());
-    else if (std::filesystem::exists(entry.path() / "summary.json", none))
-      first(earlier.finished, entry.path());
-  }
-  return earlier;
 }
 
 }  // namespace fedval::harness

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@
 #include "harness/report/results.hpp"
 
 namespace fedval::harness {
+
+/// Of fedval, LibTorch and the compiler, and the processor they were built for, as a summary has them.
+std::map<std::string, std::string> versions();
 
 class RunFolder {
  public:
@@ -77,17 +81,5 @@ class RunFolder {
   std::unique_ptr<OutputFile> metrics_, scores_;
   bool kept_ = false;
 };
-
-/// The settings without those that a run may go on with others of: its bits do not depend on them.
-Settings what_decides(Settings settings);
-
-/// Runs that were made with the same settings, each the first by its folder's name; empty: none.
-struct EarlierRuns {
-  std::filesystem::path finished, stopped;
-};
-
-/// Looks under `parent` for runs of this name whose settings decide the same; "auto" is whatever data they
-/// found. A folder whose settings cannot be read is none of them.
-EarlierRuns earlier_runs(const std::filesystem::path& parent, const Settings& settings);
 
 }  // namespace fedval::harness

@@ -20,6 +20,7 @@ Settings what_is_studied(Settings settings) {
   settings.name = any.name;
   settings.seed = any.seed;
   settings.threads = any.threads;
+  settings.checkpoint = any.checkpoint;
   return settings;
 }
 
@@ -93,7 +94,8 @@ std::string written(const std::optional<Interval>& interval, int digits, const s
 }
 
 std::string interval_definition(const std::string& plus_minus) {
-  return "Runs are of the same setting when their settings are equal but for name, seed and threads. Mean " +
+  return "Runs are of the same setting when their settings are equal but for name, seed, threads and "
+         "checkpoints. Mean " +
          plus_minus +
          " half-width over the runs of a setting: t s / sqrt(n), s the deviation over n runs and t Student's "
          "95 % quantile for n - 1 degrees of freedom; none for one run, or where a seed is there twice.";

@@ -1,5 +1,6 @@
-// Runs of the same setting: their settings are equal but for name, seed and threads, none of which says what
-// is studied. Over the seeds of a group, with n draws x of a number, mean xbar and deviation s,
+// Runs of the same setting: their settings are equal but for name, seed, threads and checkpoints, none of
+// which says what is studied. Over the seeds of a group, with n draws x of a number, mean xbar and deviation
+// s,
 //
 //   xbar +/- t s / sqrt(n),  t the 95 % quantile of |T|, T Student's with n - 1 degrees of freedom
 //

@@ -346,7 +346,9 @@ TEST_CASE("importances and what they earn, of all sizes") {
           largest == 0
               ? 1
               : std::tanh(beta * std::max(0.0L, static_cast<long double>(r[i]))) / std::tanh(beta * largest);
-      check_within(rho[i], earned, 8 * u * earned + 2 * least);
+      // Of a product below a double's range some digits are lost, which the other tanh makes large again.
+      const long double whole = largest == 0 ? 1 : std::tanh(beta * largest);
+      check_within(rho[i], earned, 12 * u * earned + 2 * least / whole);
     }
   });
 }

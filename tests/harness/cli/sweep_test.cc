@@ -1,6 +1,8 @@
 // `run` of a file that stands for several experiments, --set and --dry-run.
 #include <doctest/doctest.h>
 
+#include <csignal>
+
 #include "tests/harness/cli/process.hpp"
 #include "tests/harness/cli/program.hpp"
 
@@ -121,10 +123,11 @@ TEST_CASE("--resume: a killed sweep is ended by the same command, and what was f
   write_text(folder / "file.toml", sweep);
   const std::filesystem::path runs = folder / "runs", first = runs / "small_seed-1",
                               stopped = runs / ".small_seed-2.partial";
-  {
+  for (int code = 0; code != 128 + SIGKILL;) {  // again where it was through before it was looked at
+    std::filesystem::remove_all(runs);
     Process process(folder, {"run", (folder / "file.toml").string(), "--out", runs.string()});
     process.until([&] { return identity_of(stopped / "checkpoint") != 0; });
-    process.end();
+    code = process.end().code;
   }
   REQUIRE(std::filesystem::exists(stopped / "checkpoint"));
   const ino_t summary = identity_of(first / "summary.json"), scores = identity_of(stopped / "scores.csv");
@@ -152,4 +155,23 @@ TEST_CASE("--resume: a killed sweep is ended by the same command, and what was f
   CHECK(contains(nothing.out, "Finished before: " + (runs / "small_seed-2-2").string()));
   CHECK(entries(runs) == 4);
   CHECK(run(folder, sweep, "--resume --dry-run").code == 2);
+}
+
+TEST_CASE("--resume: an experiment that another program is at is left to it") {
+  const Folder folder;
+  const std::filesystem::path runs = folder / "runs", partial = runs / ".small_seed-1.partial";
+  std::string endless = sweep;
+  endless.replace(endless.find("rounds = 3"), 10, "rounds = 1000000");
+  write_text(folder / "file.toml", endless);
+  Process process(folder, {"run", (folder / "file.toml").string(), "--out", runs.string()});
+  process.until([&] { return identity_of(partial / "checkpoint") != 0; });
+  REQUIRE(process.running());
+  const Folder others;  // its output
+  const Finished beside =
+      harness(others, "run " + (folder / "file.toml").string() + " --out " + runs.string() +
+                          " --resume --set seed=1 --set name=small_seed-1");
+  CAPTURE(beside.err);
+  CHECK(beside.code == 0);
+  CHECK(contains(beside.out, "Another program is at it: " + partial.string()));
+  process.end();
 }

@@ -60,8 +60,8 @@ TEST_CASE("a pretended GPU: every method and score as on the CPU, the same bits 
 TEST_CASE("a pretended GPU: what comes to the host does not grow with the model" * unlike) {
   for (const std::size_t agents : {3, 6}) {
     CAPTURE(agents);
-    // Whether an update is finite and how much of the step it is; N x N inner products; ten singular values
-    // an update. An update itself is not among them.
+    // Whether an update is finite, how long it is and how much of the step; N x N inner products; ten
+    // singular values an update. An update itself is not among them.
     const std::size_t averaged = bytes_to_host("fedavg", {}, agents);
     CHECK(averaged <= agents * 48 + 64);
     const std::size_t scored = bytes_to_host("fedavg", {"cgsv", "spectral_fed"}, agents);
