@@ -1,12 +1,11 @@
 // Which folders are runs of an experiment that is asked for again.
 #include "harness/report/earlier_runs.hpp"
 
-#include <doctest/doctest.h>
-
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "harness/report/run_folder.hpp"
+#include "tests/doctest_torch.hpp"
 #include "tests/harness/data/files.hpp"
 #include "tests/support/complaint.hpp"
 
