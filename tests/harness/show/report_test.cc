@@ -157,7 +157,7 @@ TEST_CASE("several runs: the comparison comes first") {
   CHECK(contains(page, "href='#run-4'"));
   CHECK(contains(page, "<td>0.9200 \u00B1 0.0497</td>"));  // 4.302653 x .02 / sqrt(3)
   CHECK(contains(page, "<th scope='row'>cgsv.beta</th><td>1.0</td><td>2.0</td>"));
-  CHECK(contains(page, "but for name, seed and threads"));
+  CHECK(contains(page, "but for name, seed, threads and checkpoints"));
 }
 
 TEST_CASE("hostile names are text, wherever they are shown") {
