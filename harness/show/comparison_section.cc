@@ -21,7 +21,8 @@ std::string runs_table(std::span<const RunData> runs, std::span<const Group> gro
                  std::to_string(run.agents.size()), std::to_string(run.methods.front().rounds.size()),
                  written(run.seconds, 1)});
     }
-  return table.markup("Runs. Those of one setting differ in nothing but name, seed and threads.");
+  return table.markup(
+      "Runs. Those of one setting differ in nothing but name, seed, threads and checkpoints.");
 }
 
 std::string differences_table(std::span<const RunData> runs, std::span<const Group> groups) {

@@ -65,11 +65,12 @@ TEST_CASE("the last score of an agent is the one of the last round in which it w
   CHECK(last_values(track) == std::vector<std::optional<double>>{.6, std::nullopt, .7});
 }
 
-TEST_CASE("runs belong together when nothing but name, seed and threads differs") {
+TEST_CASE("runs belong together when nothing but name, seed, threads and checkpoints differs") {
   std::vector<RunData> runs(5);
   runs[1].settings.seed = 2;
   runs[1].settings.name = "other";
   runs[1].settings.threads = 7;
+  runs[1].settings.checkpoint.every = 9;
   runs[2].settings.cgsv.beta = 2;
   runs[3].settings.training.rounds = 13;
   runs[4].settings.cgsv.beta = 2;
