@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -179,7 +180,8 @@ inline linalg::Matrix<double> box_differences(const Logits& v, const Answers& en
 /// out = dL/dx exactly, where one can go back through the boxes as well: box_pullback(dyhat) and pullback(ds)
 /// give the gradients with respect to x that belong to gradients with respect to the ensemble's and the
 /// global model's logits (B x C), as tensors of x's size. The losses come back. O(B C + B^2 d) and the
-/// pullbacks. Error when shapes differ, or an entry of x or z is not finite.
+/// pullbacks. Error, with `out` as it was, when shapes differ, or an entry of x, z, an answer or what a
+/// pullback gives is not finite.
 template <class BoxPullback, class Pullback>
 LossParts exact_gradient(const GeneratorLoss& loss, const Synthesis& made, const Logits& ensemble,
                          const Logits& global, BoxPullback&& box_pullback, Pullback&& pullback,
@@ -192,12 +194,13 @@ LossParts exact_gradient(const GeneratorLoss& loss, const Synthesis& made, const
   const Logits ds = loss.adversarial * against.global;
   const auto boxes = std::forward<BoxPullback>(box_pullback)(v);
   const auto back = std::forward<Pullback>(pullback)(ds);
-  const auto check = [&](const TensorView& part) {
+  const auto check = [&](const TensorView& part, const char* whose) {
     if (part.size() != made.x.size())
-      fail("black_box: a pullback gave ", part.size(), " entries for the ", made.x.size(), " of x");
+      fail("black_box: ", whose, " gave ", part.size(), " entries for the ", made.x.size(), " of x");
+    check_finite(part, std::string("black_box: what ") + whose + " gave");
   };
-  check(boxes);
-  check(back);
+  check(boxes, "the boxes' pullback");
+  check(back, "the pullback");
   diversity.add_gradient(loss.diversity, 0, out);
   axpy(1, boxes, out);
   axpy(1, back, out);

@@ -36,9 +36,22 @@ inline Logits read_logits(const TensorView& tensor, const std::string& name = "l
   return logits;
 }
 
+namespace detail {
+
+inline void check_temperature(double temperature) {
+  if (!(temperature > 0 && std::isfinite(temperature)))
+    fail("black_box: a temperature of ", temperature, " is not positive");
+  if (!(temperature >= 0x1p-1000 && temperature <= 0x1p1000))
+    fail("black_box: a temperature of ", temperature, " has no inverse within a double's range");
+}
+
+}  // namespace detail
+
 /// log softmax of a row at a temperature, without overflow; a logit of -infinity has no probability. O(C).
-/// Error when another is not finite, or all are -infinity.
+/// Error when another is not finite, or all are -infinity, or the temperature is not within 2^-1000 to
+/// 2^1000.
 inline void log_softmax(std::span<const double> logits, double temperature, std::span<double> out) {
+  detail::check_temperature(temperature);
   if (logits.empty()) return;
   const double largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;

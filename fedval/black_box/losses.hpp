@@ -37,13 +37,6 @@ namespace fedval::black_box {
 
 namespace detail {
 
-inline void check_temperature(double temperature) {
-  if (!(temperature > 0 && std::isfinite(temperature)))
-    fail("black_box: a temperature of ", temperature, " is not positive");
-  if (!(temperature >= 0x1p-1000 && temperature <= 0x1p1000))
-    fail("black_box: a temperature of ", temperature, " has no inverse within a double's range");
-}
-
 /// Error when there is nothing to compare, or an entry is not finite.
 inline void check_batch(const Logits& logits, const char* name) {
   if (logits.rows() == 0 || logits.columns() == 0) fail("black_box: logits of no sample or no class");
@@ -248,6 +241,9 @@ class Diversity {
   /// Mean squared differences of the entries of every pair of rows.
   static linalg::Matrix<double> distances(const linalg::Matrix<double>& rows, const char* name) {
     const Gram products = gram(views(rows));
+    double longest = 0;
+    for (std::size_t i = 0; i < rows.rows(); ++i) longest = std::max(longest, products.norm(i));
+    if (longest > 0 && longest < 0x1p-504) fail("diversity: ", name, ": samples are too small to be squared");
     linalg::Matrix<double> result(rows.rows(), rows.rows());
     for (std::size_t i = 0; i < rows.rows(); ++i)
       for (std::size_t j = 0; j < i; ++j) {

@@ -162,11 +162,14 @@ inline std::vector<std::vector<double>> class_cosines(const Round& round, std::s
 }
 
 /// A_i = mean_c (1 + cos) / 2 of one client's cosines, in [0, 1]; or the mean of the raw cosines. No classes:
-/// 0. O(C).
+/// 0. O(C). Error when a cosine is not finite.
 inline double alignment(std::span<const double> cosines, bool raw = false) {
   if (cosines.empty()) return 0;
   double sum = 0;
-  for (const double value : cosines) sum += value;
+  for (std::size_t c = 0; c < cosines.size(); ++c) {
+    if (!std::isfinite(cosines[c])) fail("alignment: cosine ", c, " is ", cosines[c]);
+    sum += cosines[c];
+  }
   const double mean = sum / static_cast<double>(cosines.size());
   return raw ? mean : (1 + mean) / 2;
 }

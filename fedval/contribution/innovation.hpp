@@ -152,8 +152,10 @@ inline void check_gate(double value, std::string_view option, std::string_view s
 }
 
 /// min(1, x_i / (tau median x))^power, with the upper median; 0 below 0. O(N). Error for an x_i that is not
-/// finite.
+/// finite, and for a tau or power that is not finite and above 0.
 inline Gates gates(std::span<const double> x, double tau, double power) {
+  check_gate(tau, "tau", "gates");
+  check_gate(power, "power", "gates");
   for (std::size_t i = 0; i < x.size(); ++i)
     if (!std::isfinite(x[i])) fail("gates: entry ", i, " is ", x[i]);
   std::vector<double> sorted(x.begin(), x.end());

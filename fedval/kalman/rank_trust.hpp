@@ -46,10 +46,11 @@ class RankTrust {
   using Readings = std::array<std::span<const double>, Sensors>;
 
   /// Takes in a round: every sensor's reading and the orders to hold it against, one entry a client. A sensor
-  /// that saw nothing keeps its trust. O(Sensors^2 N log N).
+  /// that saw nothing keeps its trust. O(Sensors^2 N log N). Error, and nothing changed, when lengths differ
+  /// or a value is not finite.
   void observe(Trust trust, double beta, const Readings& z, std::span<const double> state,
                std::span<const double> independent) {
-    const std::array<double, Sensors> before = r_;
+    std::array<double, Sensors> after = r_;
     for (std::size_t m = 0; m < Sensors; ++m) {
       if (z[m].empty()) continue;
       double sum = 0;
@@ -68,8 +69,9 @@ class RankTrust {
           if (l != m && !z[l].empty()) hear(z[l]);
       }
       const double rho = witnesses == 0 ? 0 : sum / static_cast<double>(witnesses);
-      r_[m] = (1 - beta) * before[m] + beta * rho;
+      after[m] = (1 - beta) * r_[m] + beta * rho;
     }
+    r_ = after;
   }
 
   /// r, in [-1, 1]; 0 before the first round.

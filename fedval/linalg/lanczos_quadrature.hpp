@@ -120,7 +120,33 @@ inline void divide_columns(Block& w, std::span<const double> lengths) {
   }
 }
 
-/// Error that says why a column of `start` has no finite length.
+/// Whether an entry of column c is not zero.
+inline bool any_in_column(const Block& w, std::size_t c) {
+  for (std::size_t i = c; i < w.size(); i += block_width)
+    if (w[i] != 0) return true;
+  return false;
+}
+
+/// The binary exponents of columns whose squares, or those of their rounding, would leave a double's range; 0
+/// for all others.
+inline std::array<int, block_width> extreme_exponents(const Block& w) {
+  std::array<double, block_width> largest{};
+  for (std::size_t i = 0; i < w.size(); ++i)
+    largest[i % block_width] = std::max(largest[i % block_width], std::abs(w[i]));
+  std::array<int, block_width> exponents{};
+  for (std::size_t c = 0; c < block_width; ++c)
+    if (largest[c] > 0 && std::isfinite(largest[c]) && std::abs(std::ilogb(largest[c])) > 400)
+      exponents[c] = std::ilogb(largest[c]);
+  return exponents;
+}
+
+/// Divides columns by powers of two.
+inline void scale_columns(Block& w, const std::array<int, block_width>& exponents) {
+  if (exponents == std::array<int, block_width>{}) return;
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = std::ldexp(w[i], -exponents[i % block_width]);
+}
+
+/// Error that says why a column of `start` has no length that can be squared.
 [[noreturn]] inline void refuse_start(const Block& start) {
   for (std::size_t k = 0; k < start.size(); ++k)
     if (!std::isfinite(start[k]))
@@ -155,11 +181,11 @@ void narrow(LanczosMeasure& measure, Function&& f) {
 }  // namespace detail
 
 /// Brackets of z^T f(A) z for the eight columns z of `start` (A.size() x block_width, row-major; unused
-/// columns zero). f is called on [0, inf) and must be finite there. A must be positive semidefinite and
-/// neither it nor `start` so large or small that squares leave a double's range. Stops early when every
-/// bracket is narrow enough; after A.size() steps all are exact. k steps cost k products with A, O(A.size()
-/// k^2) operations and A.size() k block_width doubles of memory. Error when sizes do not fit, an entry of
-/// `start` is not finite, or a product with A has no finite length.
+/// columns zero). f is called on [0, inf) and must be finite there. A must be positive semidefinite. Stops
+/// early when every bracket is narrow enough; after A.size() steps all are exact. k steps cost k products
+/// with A, O(A.size() k^2) operations and A.size() k block_width doubles of memory. Error when sizes do not
+/// fit, an entry of `start` is not finite, a column's square is not within a double's range, or a product
+/// with A has no finite length.
 template <BlockOperator Operator, class Function>
 std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, std::vector<double> start,
                                                            Function&& f, const LanczosOptions& options = {}) {
@@ -173,11 +199,13 @@ std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, st
   constexpr double infinity = std::numeric_limits<double>::infinity();
   std::array<LanczosMeasure, block_width> measures;
   std::array<double, block_width> lengths{}, scale{};
+  std::array<int, block_width> exponents{};
   std::array<bool, block_width> settled{};
   std::vector<detail::Block> basis{std::move(start)};
   const std::vector<double> masses = detail::column_dots(basis, basis[0]);
   for (std::size_t c = 0; c < block_width; ++c) {
-    if (!std::isfinite(masses[c])) detail::refuse_start(basis[0]);
+    if (!std::isfinite(masses[c]) || (masses[c] < 0x1p-1000 && detail::any_in_column(basis[0], c)))
+      detail::refuse_start(basis[0]);
     lengths[c] = std::sqrt(masses[c]);
     measures[c].exact = masses[c] == 0;
     if (!measures[c].exact) measures[c] = {masses[c], {}, {}, false, -infinity, infinity};
@@ -191,6 +219,8 @@ std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, st
   detail::Block w(n * block_width);
   for (std::size_t step = 1; !std::all_of(settled.begin(), settled.end(), std::identity{}); ++step) {
     a.apply(basis.back(), w);
+    if (step == 1) exponents = detail::extreme_exponents(w);
+    detail::scale_columns(w, exponents);
     // Twice is enough: the first projection leaves rounding that the second one removes.
     std::vector<double> diagonal(block_width, 0.0);
     for (int pass = 0; pass < 2; ++pass) {
@@ -206,8 +236,8 @@ std::array<LanczosMeasure, block_width> lanczos_quadrature(const Operator& a, st
       if (!std::isfinite(squares[c]))
         fail("lanczos_quadrature: product ", step, " with the matrix has no finite length");
       const double next = std::sqrt(squares[c]);
-      measure.diagonal.push_back(diagonal[c]);
-      measure.off.push_back(next);
+      measure.diagonal.push_back(std::ldexp(diagonal[c], exponents[c]));
+      measure.off.push_back(std::ldexp(next, exponents[c]));
       scale[c] = std::max({scale[c], std::abs(diagonal[c]), next});
       // Below the rounding of the product no direction is left: the space is invariant.
       measure.exact = step == n || next <= 16 * std::numeric_limits<double>::epsilon() * scale[c];

@@ -122,14 +122,14 @@ inline void check(const TraceOptions& options) {
 /// bits whatever the number of threads, as long as A's products have them. Costs three products for each
 /// block of 8 directions and up to max_steps for each block of 8 vectors (deflation + 1 + probes of them);
 /// memory of 8 max_steps + 2 deflation vectors. Nothing is drawn, and standard_error is 0, where Q spans the
-/// whole space. Error for options that contradict themselves, a trace that is negative, not finite, or so
-/// small (below 2^-480) that squares are lost, and as lanczos_quadrature.
+/// whole space. Error for options that contradict themselves, a trace that is negative, or so small (below
+/// 2^-480) or large (above 2^480) that squares are lost, and as lanczos_quadrature.
 template <BlockOperator Operator, class Function>
 TraceEstimate stochastic_trace(const Operator& a, Function&& f, double trace,
                                const TraceOptions& options = {}) {
   detail::check(options);
-  if (!(trace == 0 || (trace >= 0x1p-480 && std::isfinite(trace))))
-    fail("stochastic_trace: a trace of ", trace, "; 0 or a finite number of at least 2^-480 was expected");
+  if (!(trace == 0 || (trace >= 0x1p-480 && trace <= 0x1p480)))
+    fail("stochastic_trace: a trace of ", trace, "; 0 or a number from 2^-480 to 2^480 was expected");
   const auto n = static_cast<std::size_t>(a.size());
   TraceEstimate estimate;
   estimate.quantile =

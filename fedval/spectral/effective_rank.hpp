@@ -49,7 +49,8 @@ inline double roy_vetterli_rank(std::span<const double> p) {
   return p.empty() ? 0.0 : std::exp(von_neumann_entropy(detail::linear_shares(p)));
 }
 
-/// RankMe with its epsilon, added before and inside the logarithm; p as for roy_vetterli_rank.
+/// RankMe with its epsilon, added before and inside the logarithm; p as for roy_vetterli_rank. Error when
+/// epsilon is not finite or below 0.
 inline double rankme(std::span<const double> p, double epsilon = 1e-7) {
   return p.empty() ? 0.0 : std::exp(von_neumann_entropy(detail::linear_shares(p), epsilon));
 }

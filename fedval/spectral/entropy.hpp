@@ -56,11 +56,17 @@ inline std::span<const double> checked(std::span<const double> p) {
   return p;
 }
 
+inline void check_epsilon(double epsilon) {
+  if (!(epsilon >= 0 && std::isfinite(epsilon)))
+    fail("entropy: epsilon is ", epsilon, ", must be finite and at least 0");
+}
+
 }  // namespace detail
 
 /// -sum q_j ln q_j with q_j = p_j + epsilon; nats. p is a spectrum that sums to one (or is empty: 0). O(n).
-/// Error when an entry is not finite.
+/// Error when an entry is not finite, or epsilon not finite and at least 0.
 inline double von_neumann_entropy(std::span<const double> p, double epsilon = 0) {
+  detail::check_epsilon(epsilon);
   double sum = 0;
   for (const double value : detail::checked(p))
     if (const double q = value + epsilon; q > 0) sum -= q * std::log(q);
@@ -118,8 +124,7 @@ inline std::vector<double> entropies(std::span<const TensorView> matrices, const
                                      std::span<const std::string> names = {}) {
   if (options.bits && options.normaliser != Normaliser::none)
     fail("entropy: bits only make sense without a normaliser");
-  if (!(options.epsilon >= 0 && std::isfinite(options.epsilon)))
-    fail("entropy: epsilon is ", options.epsilon, ", must be finite and at least 0");
+  detail::check_epsilon(options.epsilon);
   if (!(options.alpha >= 0)) fail("entropy: alpha is ", options.alpha, ", must be at least 0");
   if (options.alpha != 1 && options.epsilon != 0)
     fail("entropy: epsilon only makes sense with alpha = 1, which is ", options.alpha);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "fedval/tensor/device.hpp"
 
@@ -12,7 +13,9 @@ namespace fedval {
 
 /// Throws Error "<name>[2, 17] is NaN" for the first entry of `tensor` that is NaN or infinite. O(D).
 inline void check_finite(const TensorView& tensor, const std::string& name) {
-  std::array<double, 1024> block;
+  // What comes from a device comes at a high price a time.
+  std::vector<double> block(tensor.device() == nullptr ? 1024
+                                                       : std::min(tensor.size(), std::size_t{1} << 20));
   for (std::size_t begin = 0; begin < tensor.size(); begin += block.size()) {
     const std::size_t count = std::min(block.size(), tensor.size() - begin);
     tensor.read(begin, {block.data(), count});

@@ -34,14 +34,18 @@ struct DirectionSum {
 };
 
 /// Of vectors that hosts can read and whose norms are known, with weights r_j; a zero vector adds nothing.
-/// O(n D) time, O(n) memory. Error when counts differ. Sums of weights beyond a double are infinite.
+/// O(n D) time, O(n) memory. Error when counts differ, or a weight is not finite. Sums of weights beyond a
+/// double are infinite.
 inline DirectionSum direction_sum(std::span<const TensorView> tensors, const VectorNorms& norms,
                                   std::span<const double> weights) {
   const std::size_t n = tensors.size();
   if (norms.size() != n || weights.size() != n)
     fail("direction_sum: ", norms.size(), " norms and ", weights.size(), " weights for ", n, " tensors");
   std::vector<detail::DirectionShare> shares;
-  for (std::size_t i = 0; i < n; ++i) shares.push_back(detail::share_of_direction(weights[i], norms, i));
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!std::isfinite(weights[i])) fail("direction_sum: weight ", i, " is ", weights[i]);
+    shares.push_back(detail::share_of_direction(weights[i], norms, i));
+  }
   const auto add = [&](std::span<const TensorView> vectors, std::size_t begin, std::size_t end,
                        std::vector<double>& total) {
     std::array<double, detail::block_of_norms> block, sum;

@@ -13,9 +13,9 @@
 
 namespace fedval {
 
-/// <a, b>, summed in double: within D 2^-53 of the sum of its terms' magnitudes, at any scale; infinite or
-/// zero where that is beyond a double (on a device, where one of its terms is). O(D). Error when sizes
-/// differ. NaN and infinities propagate.
+/// <a, b>, summed in double: within D 2^-53 of the sum of its terms' magnitudes, and 2^-1075 for each term
+/// below a double's range; infinite where it is beyond one (on a device, where one of its terms is). O(D).
+/// Error when sizes differ. An entry that is not finite is not refused: it makes the result infinite or NaN.
 inline double dot(const TensorView& a, const TensorView& b) {
   const std::array<TensorView, 2> both{a, b};
   std::array<double, 4> values{};
@@ -92,7 +92,8 @@ inline const DeviceOperations* check_combine(std::span<const double> weights,
 }  // namespace detail
 
 /// out = keep * out + sum_i weights[i] tensors[i]; tensors are added in the order given. O(n D). Error when
-/// counts or sizes differ. `out` may be one of the tensors.
+/// counts or sizes differ. `out` may be one of the tensors. A weight or entry that is not finite is not
+/// refused, here and below: it makes entries infinite or NaN, and no others than its own.
 inline void combine(std::span<const double> weights, std::span<const TensorView> tensors, double keep,
                     const MutableTensorView& out) {
   if (const DeviceOperations* device = detail::check_combine(weights, tensors, out)) {

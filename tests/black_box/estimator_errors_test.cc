@@ -168,7 +168,34 @@ TEST_CASE("a pullback of another size is named, and nothing is written") {
     CHECK(tests::complaint_of([&] {
             exact_gradient(with.loss, {with.x, with.z, with.classes}, with.logits, with.logits,
                            pullback(boxes ? 11 : 12), pullback(boxes ? 12 : 11), out);
-          }) == "black_box: a pullback gave 11 entries for the 12 of x");
+          }) == "black_box: " + std::string(boxes ? "the boxes' pullback" : "the pullback") +
+                    " gave 11 entries for the 12 of x");
     CHECK(out == std::vector<double>(12, 7.0));
   }
+}
+
+TEST_CASE("what a pullback gives is checked before anything is written") {
+  for (const double bad : {std::nan(""), infinity, -infinity})
+    for (const bool in_boxes : {true, false}) {
+      const Case with;
+      const auto gives = [&](bool is_bad) {
+        return [=](const Logits&) {
+          std::vector<double> gradient(12, 0.5);
+          if (is_bad) gradient[7] = bad;
+          return gradient;
+        };
+      };
+      const std::string found = std::isnan(bad) ? "NaN" : bad > 0 ? "infinite" : "-infinite";
+      std::vector<double> out(12, 7.0);
+      CHECK(tests::complaint_of([&] {
+              exact_gradient(with.loss, {with.x, with.z, with.classes}, with.logits, with.logits,
+                             gives(in_boxes), gives(!in_boxes), out);
+            }) == std::string("black_box: what ") + (in_boxes ? "the boxes' pullback" : "the pullback") +
+                      " gave[7] is " + found);
+      CHECK(tests::complaint_of([&] {
+              generator_gradient(Estimator::chain, with.loss, {with.x, with.z, with.classes}, with.ensemble,
+                                 with.global, with.queries, gives(true), out);
+            }) == "black_box: what the pullback gave[7] is " + found);
+      CHECK(out == std::vector<double>(12, 7.0));
+    }
 }

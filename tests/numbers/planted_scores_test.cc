@@ -1,8 +1,12 @@
 // A NaN or an infinity at any place of any input is refused by an error that names the place; outputs and
-// states stay as they were: games, rewards, filters, estimators and black boxes.
+// states stay as they were: games, gates and weights, rewards, filters, estimators and black boxes.
 #include <memory>
 
 #include "fedval/black_box/losses.hpp"
+#include "fedval/contribution/class_alignment.hpp"
+#include "fedval/contribution/residual_weights.hpp"
+#include "fedval/contribution/weighted_gates.hpp"
+#include "fedval/kalman/fusion_bank.hpp"
 #include "fedval/kalman/information_filter.hpp"
 #include "fedval/kalman/rank_adaptive_fusion.hpp"
 #include "fedval/reward/importance.hpp"
@@ -14,8 +18,11 @@
 #include "fedval/shapley/leave_one_out_cosine.hpp"
 #include "fedval/tensor/std.hpp"
 #include "fedval/zeroth_order/gradient.hpp"
+#include "fedval/zeroth_order/minimise.hpp"
+#include "fedval/zeroth_order/per_sample.hpp"
 #include "fedval/zeroth_order/smoothing.hpp"
 #include "fedval/zeroth_order/step.hpp"
+#include "fedval/zeroth_order/variance_reduced.hpp"
 #include "tests/numbers/planting.hpp"
 #include "tests/shapley/games.hpp"
 
@@ -87,7 +94,53 @@ std::vector<Reader> game_readers(random::Stream& stream) {
                    }});
   };
   tests::for_each_design(sampled);
+  const Named whole{{1}, [n](std::size_t) { return "coalition " + shapley::Coalition::everyone(n).text(); }};
+  const auto with_whole = [=](double value) {
+    return [=](shapley::Mask mask) { return mask + 1 == table.values.size() ? value : table.values[mask]; };
+  };
+  all.push_back({"Banzhaf", {table}, [=](Inputs x) {
+                   return reads([=] {
+                     const auto game = [&](shapley::Mask mask) { return x[0][mask]; };
+                     shapley::semivalue(game, shapley::banzhaf_weights(n));
+                   });
+                 }});
+  all.push_back({"leave one out", {whole}, [=](Inputs x) {
+                   return reads([=] { shapley::leave_one_out(with_whole(x[0][0]), n); });
+                 }});
   return all;
+}
+
+std::vector<Reader> weight_readers(random::Stream& stream) {
+  const std::size_t n = 3 + stream.below(6), d = 1 + stream.below(20);
+  const Named x{tests::normals(stream, n), counted("entry")}, weights{Values(n, 0.5), counted("weight")},
+      cosines{tests::normals(stream, n), counted("cosine")};
+  std::vector<Named> updates;
+  for (std::size_t i = 0; i < n; ++i)
+    updates.push_back({tests::normals(stream, d), at("client " + std::to_string(i) + ": update")});
+  const auto named = [=] {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < n; ++i) names.push_back("client " + std::to_string(i) + ": update");
+    return names;
+  };
+  return {{"median", {x, weights}, [](Inputs in) { return reads([=] { upper_median(in[0], in[1]); }); }},
+          {"weighted gates",
+           {x, weights},
+           [](Inputs in) { return reads([=] { weighted_gates(in[0], in[1], 0.5, 2); }); }},
+          {"gates", {x}, [](Inputs in) { return reads([=] { gates(in[0], 0.5, 2); }); }},
+          {"gates' tau",
+           {{{0.5}, [](std::size_t) { return "tau is "; }}},
+           [=](Inputs in) {
+             return reads([=] {
+               gates(x.values, in[0][0], 2);
+               weighted_gates(x.values, weights.values, in[0][0], 2);
+             });
+           }},
+          {"alignment", {cosines}, [](Inputs in) { return reads([=] { alignment(in[0]); }); }},
+          {"residual weights", updates, [=](Inputs in) {
+             const std::vector<TensorView> tensors(in.begin(), in.end());
+             const auto out = std::make_shared<Values>(d, 7.0);
+             return Attempt{[=] { residual_average(tensors, *out, {}, named()); }, [=] { return *out; }};
+           }}};
 }
 
 std::vector<Reader> reward_readers(random::Stream& stream) {
@@ -126,6 +179,21 @@ std::vector<Reader> reward_readers(random::Stream& stream) {
       {"by class",
        {{counts, [=](std::size_t i) { return counted("box")(i / classes); }}},
        [=](Inputs x) { return reads([=] { black_box::EnsembleWeights::by_class(logits(x[0])); }); }},
+      {"by size",
+       {{counts, counted("box")}},
+       [](Inputs x) { return reads([=] { black_box::EnsembleWeights::by_size(x[0]); }); }},
+      {"answers",
+       {{counts,
+         [=](std::size_t i) { return "box 1 answers " + counted("sample")(i / classes) + " with "; }}},
+       [=](Inputs x) {
+         const std::vector<black_box::Logits> answers{logits(counts), logits(x[0])};
+         return reads([=] {
+           black_box::EnsembleWeights::by_size(Values{1, 2})(answers, std::vector<std::uint32_t>(n));
+         });
+       }},
+      {"temperature",
+       {{{2}, [](std::size_t) { return "a temperature of "; }}},
+       [=](Inputs x) { return reads([=] { black_box::log_softmax(logits(counts), x[0][0]); }); }},
       {"diversity", {{counts, in_rows_of(classes, "x")}, {counts, in_rows_of(classes, "z")}}, [=](Inputs x) {
          const auto rows = [=](const Values& v) {
            std::vector<Values> result;
@@ -206,6 +274,39 @@ std::vector<Reader> filter_readers(random::Stream& stream) {
                           return Values{tracks->front().x, tracks->front().variance};
                         }};
        }});
+  all.push_back({"bank", {{readings, at("sensor 0")}, {readings, at("sensor 1")}}, [=](Inputs x) {
+                   const auto bank = std::make_shared<kalman::FusionBank<2>>();
+                   const auto track =
+                       std::make_shared<std::vector<kalman::MixedTrack>>(clients, bank->newcomer({}, 0.5));
+                   return Attempt{[=] {
+                                    std::vector<kalman::MixedTrack*> present;
+                                    for (kalman::MixedTrack& each : *track) present.push_back(&each);
+                                    bank->round(present, {}, {x[0], x[1]});
+                                  },
+                                  [=] {
+                                    Values kept = bank->weights();
+                                    for (const kalman::MixedTrack& each : *track) {
+                                      kept.insert(kept.end(), {each.x, each.variance});
+                                      for (const kalman::Track& model : each.models)
+                                        kept.insert(kept.end(), {model.x, model.variance});
+                                    }
+                                    return kept;
+                                  }};
+                 }});
+  const Named reading{tests::normals(stream, clients), counted("pair")};
+  for (const kalman::Trust trust : {kalman::Trust::reference, kalman::Trust::cross})
+    all.push_back({"trust", {reading, reading, reading}, [=](Inputs x) {
+                     const auto trusts = std::make_shared<kalman::RankTrust<2>>();
+                     const auto observe = [=](const Values& first, const Values& second,
+                                              const Values& state) {
+                       trusts->observe(trust, 0.5, {first, second}, state, state);
+                     };
+                     observe(reading.values, reading.values, reading.values);
+                     return Attempt{[=] { observe(x[0], x[1], x[2]); },
+                                    [=] {
+                                      return Values{trusts->values()[0], trusts->values()[1]};
+                                    }};
+                   }});
   return all;
 }
 
@@ -243,7 +344,38 @@ std::vector<Reader> zeroth_order_readers(random::Stream& stream) {
   all.push_back({"smoothing's x", {{x, at("zeroth_order: x")}}, [=](Inputs in) {
                    return reads([=] { choose_smoothing(f, in[0]); });
                  }});
-  for (const Difference& difference : {central, leave_one_out, residual})
+  const std::size_t rows = 1 + stream.below(4), columns = 1 + stream.below(6);
+  const Named batch{tests::normals(stream, rows * columns), in_rows_of(columns, "zeroth_order: x")};
+  const auto in_rows = [=](const Values& v) {
+    std::vector<Values> result;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::span<const double> row = std::span(v).subspan(i * columns, columns);
+      result.emplace_back(row.begin(), row.end());
+    }
+    return result;
+  };
+  all.push_back({"batch", {batch}, [=](Inputs in) {
+                   const auto values = [=](const std::vector<Values>&) { return Values(rows, 1.0); };
+                   return reads([=] { per_sample_gradient(values, in_rows(in[0])); });
+                 }});
+  all.push_back({"batch's values", {{Values(rows, 1.0), counted("for sample")}}, [=](Inputs in) {
+                   const auto values = [=](const std::vector<Values>&) { return in[0]; };
+                   return reads([=] { per_sample_gradient(values, in_rows(batch.values)); });
+                 }});
+  all.push_back(
+      {"minimise", {{x, at("zeroth_order: x")}}, [=](Inputs in) {
+         const auto point = std::make_shared<Values>(in[0]);
+         return Attempt{[=] { minimise(f, *point, Sgd(), {}, {.iterations = 2}); }, [=] { return *point; }};
+       }});
+  all.push_back({"variance reduced", {{x, at("zeroth_order: x")}}, [=](Inputs in) {
+                   const auto estimator =
+                       std::make_shared<VarianceReduced<Values>>(VarianceReducedOptions{.components = 3});
+                   const auto parts = [](const Values& point, Sample) { return point[0] * point[0]; };
+                   (*estimator)(parts, x);
+                   return Attempt{[=] { (*estimator)(parts, in[0]); },
+                                  [=] { return Values{static_cast<double>(estimator->step())}; }};
+                 }});
+  for (const Difference& difference : {central, five_point, leave_one_out, residual})
     all.push_back({difference.name, {{Values(m, 1.0), counted("direction")}}, [=](Inputs in) {
                      const auto estimator = std::make_shared<Estimator>(GradientOptions{
                          .directions = sphere(m), .difference = difference, .smoothing = 0.5});
@@ -262,6 +394,10 @@ std::vector<Reader> zeroth_order_readers(random::Stream& stream) {
 }  // namespace
 
 TEST_CASE("what is not finite is named: games") { tests::check_refusals(seed, 4, game_readers); }
+
+TEST_CASE("what is not finite is named: gates, alignment and weights by residuals") {
+  tests::check_refusals(seed + 4, 8, weight_readers);
+}
 
 TEST_CASE("what is not finite is named: rewards and black boxes") {
   tests::check_refusals(seed + 1, 12, reward_readers);

@@ -5,13 +5,16 @@
 
 #include "fedval/linalg/lanczos_quadrature.hpp"
 #include "fedval/linalg/simplex.hpp"
+#include "fedval/linalg/solve.hpp"
 #include "fedval/reward/gradient_reward.hpp"
 #include "fedval/spectral/effective_rank.hpp"
 #include "fedval/spectral/entropy_estimate.hpp"
 #include "fedval/spectral/spectrum_stream.hpp"
+#include "fedval/statistics/bootstrap.hpp"
 #include "fedval/statistics/confidence_sequence.hpp"
 #include "fedval/statistics/correlation.hpp"
 #include "fedval/statistics/running_moments.hpp"
+#include "fedval/tensor/direction_sum.hpp"
 #include "fedval/tensor/gram_stream.hpp"
 #include "fedval/tensor/operations.hpp"
 #include "tests/numbers/planting.hpp"
@@ -64,6 +67,12 @@ std::vector<Reader> tensor_readers(random::Stream& stream) {
            gram(std::vector<TensorView>{x[0], x[1]}, std::vector<std::string>{"client 4: u", "client 7: u"});
          });
        }},
+      {"direction sum",
+       {{{0.5, 2}, counted("weight")}},
+       [=](Inputs x) {
+         const std::vector<TensorView> tensors{vector, other};
+         return reads([=] { direction_sum(tensors, norms(tensors), x[0]); });
+       }},
       {"Gram stream",
        {{vector, [n](std::size_t i) { return at("tensor 1")(n + i); }}},
        [=](Inputs x) {
@@ -90,19 +99,22 @@ std::vector<Reader> matrix_readers(random::Stream& stream) {
   const std::size_t rows = 1 + stream.below(6), columns = rows + stream.below(300);
   const tests::Named w{tests::normals(stream, rows * columns), in_rows_of(columns, "W")};
   const tests::Named entries{w.values, in_rows_of(columns, "entry ")};
-  // Of a symmetric matrix only the lower triangle is read: here its first column.
-  const tests::Named column{tests::normals(stream, rows),
-                            [](std::size_t i) { return in_rows_of(1, "entry ")(i); }};
+  // Of a symmetric matrix only the lower triangle is read: row by row, here.
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j <= i; ++j) places.push_back(i * rows + j);
+  const tests::Named triangle{tests::normals(stream, places.size()),
+                              [=](std::size_t k) { return in_rows_of(rows, "entry ")(places[k]); }};
   const auto below = w;
   tests::Named later = w;
   later.place = [=](std::size_t i) { return in_rows_of(columns, "W")(rows * columns + i); };
   std::vector<Reader> all{
       {"eigenvalues",
-       {column},
+       {triangle},
        [=](Inputs x) {
          return reads([=] {
            Values a(rows * rows, 0.0);
-           for (std::size_t i = 0; i < rows; ++i) a[i * rows] = x[0][i];
+           for (std::size_t k = 0; k < places.size(); ++k) a[places[k]] = x[0][k];
            linalg::symmetric_eigenvalues(a, rows);
          });
        }},
@@ -145,6 +157,12 @@ std::vector<Reader> spectrum_readers(random::Stream& stream) {
           reader("RankMe", [](auto q) { return spectral::rankme(q); }),
           reader("participation", spectral::participation_ratio),
           reader("stable rank", spectral::stable_rank),
+          {"epsilon",
+           {{{1e-7}, [](std::size_t) { return "epsilon is "; }}},
+           [=](Inputs x) { return reads([=] { spectral::von_neumann_entropy(p.values, x[0][0]); }); }},
+          {"RankMe's epsilon",
+           {{{1e-7}, [](std::size_t) { return "epsilon is "; }}},
+           [=](Inputs x) { return reads([=] { spectral::rankme(p.values, x[0][0]); }); }},
           {"Vendi", {{{1, 0.5, 0.5, 1}, in_rows_of(2, "K")}}, [](Inputs x) {
              return reads([=] { spectral::vendi_score(matrix_of(x[0], 2), 1, "K"); });
            }}};
@@ -180,9 +198,43 @@ std::vector<Reader> sample_readers(random::Stream& stream) {
        {{y, counted("draw")}},
        [=](Inputs in) {
          const auto moments = std::make_shared<statistics::RunningMoments>();
-         return Attempt{[=] {
-           for (const double value : in[0]) moments->add(value);
-         }};
+         const auto taken = std::make_shared<Values>();
+         return Attempt{
+             [=] {  // what was added before it stays
+               for (const double value : in[0]) {
+                 moments->add(value);
+                 taken->push_back(value);
+               }
+             },
+             [=] {
+               statistics::RunningMoments others;
+               for (const double value : *taken) others.add(value);
+               const auto told = [](const statistics::RunningMoments& m) {
+                 return tests::bits(Values{static_cast<double>(m.count()), m.mean(), m.variance()});
+               };
+               return Values{told(*moments) == told(others) ? 1.0 : 0.0};
+             }};
+       }},
+      {"confidence sequence",
+       {{{0.25}, [](std::size_t) { return "a draw of "; }}},
+       [](Inputs in) {
+         const auto sequence = std::make_shared<statistics::EmpiricalBernstein>(0, 1, 0.05);
+         sequence->add(0.5);
+         return Attempt{
+             [=] { sequence->add(in[0][0]); },
+             [=] {
+               return Values{static_cast<double>(sequence->count()), sequence->low(), sequence->high()};
+             }};
+       }},
+      {"bootstrap",
+       {{{0.25}, [](std::size_t) { return "the statistic is "; }}},
+       [=](Inputs in) {
+         return reads([=] {  // bad for the sample, without a unit, or in a resample
+           std::size_t asked = 0;
+           statistics::bootstrap(
+               n, [&](std::span<const std::size_t>) { return asked++ == 2 * n + 9 ? in[0][0] : 0.125; },
+               {.resamples = 10 * n});
+         });
        }},
       {"simplex",
        {{y, counted("entry")}},
@@ -208,4 +260,22 @@ TEST_CASE("what is not finite is named: spectra") { tests::check_refusals(seed +
 
 TEST_CASE("what is not finite is named: samples, quadrature, projection") {
   tests::check_refusals(seed + 3, 12, sample_readers);
+}
+
+TEST_CASE("a system with an entry that is not finite has no solution") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  random::Stream stream(seed, 1000);
+  for (int trial = 0; trial < 40; ++trial)
+    for (const double bad : {std::nan(""), infinity, -infinity}) {
+      CAPTURE(trial);
+      const std::size_t n = 1 + stream.below(6), row = stream.below(n), column = stream.below(row + 1);
+      const linalg::Matrix<double> root(n, n, tests::normals(stream, n * n)),
+          b(n, 1, tests::normals(stream, n));
+      linalg::Matrix<double> a = root * transpose(root) + linalg::identity<double>(n);
+      REQUIRE(linalg::cholesky(a));
+      REQUIRE(linalg::solve(a, b));
+      a(row, column) = bad;
+      CHECK_FALSE(linalg::cholesky(a));
+      CHECK_FALSE(linalg::solve(a, b));
+    }
 }

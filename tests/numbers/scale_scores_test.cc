@@ -71,7 +71,7 @@ std::vector<Homogeneous> update_algorithms(random::Stream& stream) {
   };
   return {{"updates", {updates, {weights.values, 0}}, all},
           {"weights", {{updates.values, 0}, weights}, all},
-          {"residual reweighting", {updates}, residual},
+          {"residual reweighting", {updates}, residual, 990, static_cast<double>(n)},
           {"Euclidean psi", {updates}, [=](Inputs x) -> Results {
              return {{shapley::euclidean_gradient(gram_of(x[0], d), weights.values), 0}};
            }}};
@@ -80,12 +80,16 @@ std::vector<Homogeneous> update_algorithms(random::Stream& stream) {
 std::vector<Homogeneous> game_algorithms(random::Stream& stream) {
   const std::size_t n = 4 + stream.below(3);
   const Graded table{plain(stream, std::size_t{1} << n), 1};
-  std::vector<Homogeneous> all{{"exact", {table}, [n](Inputs x) -> Results {
+  std::vector<Homogeneous> all{{"exact",
+                                {table},
+                                [n](Inputs x) -> Results {
                                   const shapley::TableGame game(x[0]);
                                   return {{shapley::exact(game, n), 1},
                                           {shapley::leave_one_out(game, n), 1},
                                           {shapley::semivalue(game, shapley::beta_weights(n, 4, 1)), 1}};
-                                }}};
+                                },
+                                990,
+                                8}};
   tests::for_each_design([&](const auto& design, const std::string& label) {
     if (label == "truncated") return;  // its tolerance is in the utility's units
     all.push_back({label,
@@ -115,7 +119,9 @@ std::vector<Homogeneous> reward_algorithms(random::Stream& stream) {
            [](Inputs x) -> Results {
              return {{reward::smooth_importance(x[0], x[1], 0.95), 1},
                      {reward::update_importance(x[0], x[1], 0.95).values, 0}};
-           }},
+           },
+           990,
+           std::nullopt},  // a share of subnormal numbers, of which 0.95 leaves few digits
           {"shares",
            {r},
            [](Inputs x) -> Results {
@@ -249,13 +255,17 @@ std::vector<Homogeneous> zeroth_order_algorithms(random::Stream& stream) {
        {gradients},
        [](Inputs x) -> Results {
          return {{moved(Sgd({.rate = 0.25, .momentum = 0.5}), x[0]), 1}, {moved(Sign(0.5), x[0]), 0}};
-       }},
+       },
+       990,
+       4},
       {"adaptive steps",
        {gradients, {{1e-3}, 1}},
        [](Inputs x) -> Results {
          return {{moved(AdaMm(), x[0]), 0}, {moved(Adam({.epsilon = x[1][0]}), x[0]), 0}};
        },
-       480},
+       480,
+       std::nullopt,
+       false},
       {"smoothing", {one}, [=](Inputs x) -> Results {
          const Smoothing found = choose_smoothing(bowl(1, x[0][0]), point, {.directions = sphere(3)});
          const Smoothing by_forward = choose_smoothing(bowl(1, x[0][0]), point, {.difference = forward});
@@ -322,6 +332,8 @@ std::vector<Homogeneous> zeroth_order_algorithms(random::Stream& stream) {
       all.push_back({difference.name + " of f", {one}, [=](Inputs x) { return ask(1, x[0][0]); }});
       all.push_back({difference.name + " at x", {{{1}, -1}}, [=](Inputs x) { return ask(x[0][0], 1); }});
     }
+  for (Homogeneous& algorithm : all)  // f itself would be rounded
+    if (algorithm.name != "steps") algorithm.units = std::nullopt;
   return all;
 }
 
@@ -341,7 +353,9 @@ std::vector<Homogeneous> black_box_algorithms(random::Stream& stream) {
                      {values_of(two.global), -1},
                      {{one.value}, 2},
                      {values_of(one.gradient), 1}};
-           }},
+           },
+           990,
+           std::nullopt},  // such a temperature has no inverse
           {"diversity",
            {{plain(stream, batch * d), 1}, {plain(stream, batch * d), -1}},
            [=](Inputs x) -> Results {
@@ -367,6 +381,10 @@ void check_trials(std::uint64_t trials, std::uint64_t kind, Algorithms&& algorit
     CAPTURE(trial);
     random::Stream stream(seed + kind, trial);
     tests::check_homogeneous(algorithms(stream), stream);
+    for (const Homogeneous& algorithm : algorithms(stream)) {
+      tests::check_beyond(algorithm);
+      tests::check_subnormal(algorithm);
+    }
   }
 }
 
