@@ -126,7 +126,8 @@ TEST_CASE("a bias that the others do not have is its sender's fault") {
       const Sent<double> sent = federation.next(pool);
       ClientParts parts = sent.clients.at(faulty).parts();
       parts.final_bias = bias;
-      Round round = without(sent, faulty).round();
+      const Sent<double> others = without(sent, faulty);
+      Round round = others.round();
       round.add(faulty, parts);
       const std::string before = scorer.state(), message = complaint_of([&] { scorer.observe(round); });
       CAPTURE(message);

@@ -11,6 +11,7 @@
 #include "harness/data/held_out.hpp"
 #include "harness/federation/objection.hpp"
 #include "harness/method/methods.hpp"
+#include "harness/method/readers.hpp"
 #include "tests/doctest_torch.hpp"
 #include "tests/harness/federation/small_federation.hpp"
 
@@ -99,6 +100,46 @@ TEST_CASE("an update is objected to that is not finite, or much longer than the 
   CHECK(objection(model, nothing, 1e6).empty());
   CHECK(objection(nothing, nothing, 1e6).empty());
   CHECK(objection(model / nothing, model, 0).starts_with("update[0] is infinite"));
+}
+
+TEST_CASE("every method and every score goes on as if the agent whose update is refused were not there") {
+  const Shards healthy{range(0, 30), range(30, 80)};
+  Shards all = healthy;
+  all.push_back(range(80, 230));
+  for (const std::string& method : method_names()) {
+    CAPTURE(method);
+    Settings settings = small_settings();
+    settings.evaluation.every = 1;
+    settings.scores.read = reader_names();
+    Settings attacked = settings;
+    attacked.attack = {.kinds = {"rescale"}, .agents = {3}, .role = "inside", .factor = 1e60};
+    Dataset data = digits();
+    set_aside(data, 60, 1);
+    SmallFederation with(attacked, 2, data, all), without(settings, 2, data, healthy);
+    const auto run = with.run(method), peer = without.run(method);
+    for (std::size_t t = 0; t < settings.training.rounds; ++t) {
+      CAPTURE(t);
+      const RoundRecord record = run->next(with.steps), expected = peer->next(without.steps);
+      CHECK(record.participants == std::vector<fedval::ClientId>{1, 2});
+      REQUIRE(record.refused.size() == 1);
+      CHECK(record.refused[0].id == 3);
+      CHECK(record.server_accuracy == expected.server_accuracy);
+      REQUIRE(record.readers.size() == expected.readers.size());
+      for (std::size_t r = 0; r < record.readers.size(); ++r) {
+        CAPTURE(record.readers[r].name);
+        const fedval::Scores &scores = record.readers[r].scores, &others = expected.readers[r].scores;
+        REQUIRE(scores.size() == others.size());
+        for (std::size_t i = 0; i < scores.size(); ++i) {
+          CHECK(scores[i].first == others[i].first);
+          CHECK(scores[i].second.value == others[i].second.value);
+        }
+      }
+    }
+    CHECK(kept_by(*run).server.equal(kept_by(*peer).server));
+    const RunResult result = run->finish(), expected = peer->finish();
+    for (const fedval::ClientId id : {1, 2}) CHECK(result.credit.at(id) == expected.credit.at(id));
+    for (std::size_t i = 0; i < 2; ++i) CHECK(result.agent_accuracy[i] == expected.agent_accuracy[i]);
+  }
 }
 
 TEST_CASE("a finite update that would leave nothing of the others': every method goes on as without it") {

@@ -32,9 +32,20 @@ Outcome finish(SmallFederation& scene, Run& run) {
   return outcome;
 }
 
-Outcome outcome_of(const std::string& method, const Settings& settings, std::size_t threads = 2) {
-  SmallFederation scene(settings, threads);
+Outcome outcome_of(const std::string& method, const Settings& settings, std::size_t threads = 2,
+                   const Dataset& data = digits()) {
+  SmallFederation scene(settings, threads, data);
   return finish(scene, *scene.run(method));
+}
+
+/// With examples held out, for methods and scores that test models.
+const Dataset& validated_digits() {
+  static const Dataset data = [] {
+    Dataset some = digits();
+    set_aside(some, 60, 1);
+    return some;
+  }();
+  return data;
 }
 
 /// Equal to the last bit, times aside.
@@ -54,7 +65,10 @@ void check_same(const Outcome& one, const Outcome& two) {
     for (std::size_t reader = 0; reader < one.rounds[t].readers.size(); ++reader) {
       const Scores &left = one.rounds[t].readers[reader].scores,
                    &right = two.rounds[t].readers[reader].scores;
-      REQUIRE(left.size() == one.rounds[t].participants.size());
+      // ECI-OR speaks after the last round alone.
+      if (one.rounds[t].readers[reader].name != "ECI-OR" || t + 1 == one.rounds.size())
+        REQUIRE(left.size() == one.rounds[t].participants.size());
+      REQUIRE(left.size() == right.size());
       for (std::size_t i = 0; i < left.size(); ++i) {
         CHECK(left[i].first == right[i].first);
         CHECK(left[i].second.value == right[i].second.value);
@@ -150,9 +164,11 @@ TEST_CASE("downloads: how much of the server's step agents took in") {
 
 TEST_CASE("same seed, same bits, with one worker and with three, for every method and score") {
   Settings settings = small_settings("mnist_cnn");
-  for (const std::string method : {"fedavg", "cgsv", "spectral_fed"}) {
+  settings.scores.read = reader_names();
+  for (const std::string& method : method_names()) {
     CAPTURE(method);
-    check_same(outcome_of(method, settings, 1), outcome_of(method, settings, 3));
+    check_same(outcome_of(method, settings, 1, validated_digits()),
+               outcome_of(method, settings, 3, validated_digits()));
   }
 }
 
@@ -166,11 +182,13 @@ TEST_CASE("another seed gives other scores") {
 TEST_CASE("saved after any round and restored into a new run, it ends with the same bits") {
   Settings settings = small_settings();
   settings.participation = {.fraction = 0.67, .dropout = 0.2, .stragglers = 0.5};
-  for (const std::string method : {"fedavg", "cgsv", "spectral_fed"}) {
-    const Outcome whole = outcome_of(method, settings);
+  settings.scores.read = reader_names();
+  for (const std::string& method : method_names()) {
+    CAPTURE(method);
+    const Outcome whole = outcome_of(method, settings, 2, validated_digits());
     for (std::size_t stop = 0; stop <= settings.training.rounds; ++stop) {
       CAPTURE(stop);
-      SmallFederation scene(settings), other(settings, 1);
+      SmallFederation scene(settings, 2, validated_digits()), other(settings, 1, validated_digits());
       const auto first = scene.run(method);
       Outcome parts;
       for (std::size_t t = 0; t < stop; ++t) parts.rounds.push_back(first->next(scene.steps));
