@@ -26,8 +26,8 @@ def fedval_library(name, **kwargs):
     """A library; private to its package unless said otherwise. Static: a shared one would compile every file twice."""
     cc_library(name = name, copts = _COPTS, linkstatic = True, **kwargs)
 
-def fedval_binary(name, **kwargs):
-    cc_binary(name = name, copts = _COPTS, linkopts = _LINKOPTS, **kwargs)
+def fedval_binary(name, copts = [], linkopts = [], **kwargs):
+    cc_binary(name = name, copts = _COPTS + copts, linkopts = _LINKOPTS + linkopts, **kwargs)
 
 def fedval_test(name, srcs, deps = [], size = "small", **kwargs):
     """A doctest program; its main is tests/doctest_main.cc. Static as the binaries, so that both use the same objects."""

@@ -6,7 +6,6 @@ load("@rules_cc//cc:defs.bzl", "cc_library")
 cc_library(
     name = "libtorch",
     hdrs = glob(["include/**"]),
-    defines = {defines},
     includes = {includes},
     linkopts = {linkopts},
     visibility = ["//visibility:public"],
@@ -23,10 +22,11 @@ def _from_home(context, home):
         # Kernels register themselves when the library loads; nothing refers to it by name.
         libraries = ["torch_cuda", "c10_cuda"] + libraries
     config = home + "/share/cmake/Torch/TorchConfig.cmake"
-    old_strings = context.path(config).exists and "_GLIBCXX_USE_CXX11_ABI=0" in context.read(config)
+    if context.path(config).exists and "_GLIBCXX_USE_CXX11_ABI=0" in context.read(config):
+        fail("LIBTORCH_HOME is {}, a LibTorch with g++ 4's strings (_GLIBCXX_USE_CXX11_ABI=0), which no other library of ".format(home) +
+             "this system has: take the archive named cxx11-abi, or a wheel of LibTorch 2.7 or newer")
     return struct(
         includes = ["include", "include/torch/csrc/api/include"],
-        defines = ["_GLIBCXX_USE_CXX11_ABI=0"] if old_strings else [],
         linkopts = ["-L{}/lib".format(home), "-Wl,-rpath,{}/lib".format(home), "-Wl,--no-as-needed"] +
                    ["-l" + library for library in libraries] + ["-Wl,--as-needed"],
     )
@@ -38,13 +38,12 @@ def _from_system(context):
 
     # The other headers lie in /usr/include, where the compiler looks anyway.
     context.symlink(api, "include")
-    return struct(includes = ["include"], defines = [], linkopts = ["-ltorch", "-ltorch_cpu", "-lc10"])
+    return struct(includes = ["include"], linkopts = ["-ltorch", "-ltorch_cpu", "-lc10"])
 
 def _libtorch(context):
     home = context.os.environ.get("LIBTORCH_HOME")
     found = _from_home(context, home) if home else _from_system(context)
     context.file("BUILD", _BUILD.format(
-        defines = found.defines,
         includes = found.includes,
         linkopts = found.linkopts,
     ))

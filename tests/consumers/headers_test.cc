@@ -34,7 +34,7 @@ void check_alone(const std::string& compiler) {
   const Workshop shop;
   const std::string look = compiler + strict + "-fsyntax-only -x c++ -include ";
   const bool torch = shop.run(look + "ATen/core/Tensor.h /dev/null\n").code == 0;
-  if (!torch) MESSAGE("LibTorch is not installed: its headers are left out");
+  if (!torch) MESSAGE("LibTorch is not installed, or not for this compiler: its headers are left out");
   std::string headers;
   for (const std::string& header : lines_of("fedval/headers.txt"))
     if (torch || !needs_torch(header)) headers += header + "\n";
@@ -59,6 +59,7 @@ TEST_CASE("the list of headers is what lies in the tree") {
 TEST_CASE("one version") {
   const std::string version(fedval::version);
   CHECK(text_of("MODULE.bazel").find("version = \"" + version + "\",\n)") != std::string::npos);
+  CHECK(text_of("docs/building.md").find("\"fedval\", version = \"" + version + '"') != std::string::npos);
 }
 
 TEST_CASE("g++: all headers in two translation units of one program") { check_together("g++"); }

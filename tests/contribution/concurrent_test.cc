@@ -1,6 +1,6 @@
-// Scores and functions that several threads use at once, each score by one: results are what they are alone.
-// A write that two threads share and that changes no result, as lgamma's of signgam, only the thread
-// sanitizer sees (tests/sanitize.sh).
+// Scores and functions that several threads use at once, each score by one, and scores that use several
+// threads themselves: results are what they are alone. A write that two threads share and that changes no
+// result, as lgamma's of signgam, only the thread sanitizer sees (tests/sanitize.sh).
 #include <functional>
 #include <string>
 #include <thread>
@@ -10,6 +10,7 @@
 #include "fedval/shapley/semivalue.hpp"
 #include "fedval/statistics/quantile.hpp"
 #include "tests/contribution/every_score.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace fedval;
 using namespace fedval::tests;
@@ -58,6 +59,30 @@ TEST_CASE("all scores at once on the same rounds, one in each thread") {
         return found;
       });
   check_same_alone_and_together(bodies);
+}
+
+TEST_CASE("every score has the same bits with one thread and with many, on models that keep them busy") {
+  CAPTURE(seed);
+  random::Stream stream(seed, 1);
+  Federation<double> federation(stream, {10, 3000, 200'000, true}, 5);
+  std::vector<Sent<double>> rounds;
+  for (int r = 0; r < 2; ++r) rounds.push_back(federation.next(4));
+  for (const Entry& each : every_score()) {
+    CAPTURE(each.name);
+    std::vector<Found> found;
+    for (const int count : {1, 2, 5}) {
+      const Threads scope(count);
+      const Scorer scorer = each.make();
+      found.emplace_back();
+      for (const Sent<double>& sent : rounds) {
+        for (const auto& [id, score] : scorer.observe(sent.round()))
+          found.back().push_back(digits(score.value));
+        found.back().push_back(scorer.state());
+      }
+    }
+    CHECK(found[1] == found[0]);
+    CHECK(found[2] == found[0]);
+  }
 }
 
 TEST_CASE("weights of semivalues, and quantiles") {
