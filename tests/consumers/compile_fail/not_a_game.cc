@@ -1,5 +1,5 @@
 // mistake: -DMISTAKE
-// says g++: Game
+// says g++: constraints not satisfied ... (Game<G>) || (BlockGame<G>) ... no operand of the disjunction is satisfied
 // says clang++: does not satisfy 'Game'
 // A game is asked for the value of a coalition: a span of players or a bit mask.
 #include <cstddef>

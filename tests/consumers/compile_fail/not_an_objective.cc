@@ -1,5 +1,5 @@
 // mistake: -DMISTAKE
-// says g++: Objective
+// says g++: satisfaction of ... Objective<F, X>
 // says clang++: because 'Objective<
 // An objective gives a number for a point.
 #include <string>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <set>
 
 #include "tests/harness/cli/process.hpp"
 #include "tests/harness/cli/program.hpp"
@@ -128,6 +129,50 @@ TEST_CASE("a read-only folder: said before anything is trained, and a run in it 
                  (partial / "config.toml").string() + ": cannot be opened: Read-only file system"));
   CHECK((contents(partial) == before));
   CHECK(harness(folder, "resume " + partial.string()).code == 0);
+}
+
+TEST_CASE("a disk that is full at any point: said, and with room again it goes on to the same bits" *
+          doctest::skip(!can_mount())) {
+  const Folder folder;
+  REQUIRE(run(folder, {}, small_experiment).code == 0);  // leaves run.toml, too
+  const Found usual = found_in(folder / "runs/small");
+  std::set<std::string> full;  // what could not be written
+  for (const std::string every : {"0", "1"})
+    for (int kibibytes = every == "0" ? 8 : 1200; kibibytes < (every == "0" ? 40 : 4000);
+         kibibytes += every == "0" ? 4 : 600) {
+      CAPTURE(every);
+      CAPTURE(kibibytes);
+      std::filesystem::remove_all(folder / "out");
+      std::filesystem::create_directories(folder / "disk");
+      const std::string at = folder.path().string(), partial = at + "/disk/.small.partial",
+                        script = "mount -t tmpfs -o size=" + std::to_string(kibibytes) + "k none " + at +
+                                 "/disk && { harness/harness run " + at + "/run.toml --out " + at +
+                                 "/disk --set checkpoint.every=" + every + " > /dev/null 2> " + at +
+                                 "/first; echo $? >> " + at + "/first; mount -o remount,size=99M " + at +
+                                 "/disk; test ! -d " + partial + " || harness/harness resume " + partial +
+                                 " > /dev/null 2> " + at + "/second; test ! -d " + at +
+                                 "/disk/small || cp -r " + at + "/disk/small " + at + "/out; }";
+      write_text(folder / "script", script);
+      REQUIRE(std::system(("unset BUILD_WORKING_DIRECTORY; unshare -rm bash " + at + "/script").c_str()) ==
+              0);
+      const std::string first = text_of(folder / "first");
+      CAPTURE(first);
+      if (first.ends_with("\n0\n")) {
+        full.insert("nothing");
+      } else {
+        CHECK(first.ends_with("\n2\n"));
+        CHECK(contains(first, "No space left on device"));
+        for (const std::string name : {"scores.csv", "metrics.jsonl", "summary.json", "checkpoint"})
+          if (contains(first, "/" + name + ": cannot")) full.insert(name);
+        if (!std::filesystem::exists(folder / "out")) continue;  // nothing was saved that it could go on from
+      }
+      CHECK(found_in(folder / "out") == usual);
+    }
+  CHECK(full.contains("nothing"));
+  for (const std::string name : {"scores.csv", "summary.json", "checkpoint"}) {
+    CAPTURE(name);
+    CHECK(full.contains(name));
+  }
 }
 
 TEST_CASE("the clock goes backwards: the same results, and no time is negative") {

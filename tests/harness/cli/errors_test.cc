@@ -138,6 +138,19 @@ TEST_CASE("a run folder that cannot be made") {
   CHECK(run.err.find((folder / "file/runs").string()) != std::string::npos);
 }
 
+TEST_CASE("no shell can be started: the program asks the C library for none" *
+          doctest::skip(std::system("command -v nm > /dev/null") != 0)) {
+  const test_files::Folder folder;
+  const std::string names = (folder / "names").string();
+  REQUIRE(std::system(("nm -D --undefined-only harness/harness > " + names).c_str()) == 0);
+  const std::string asked = text_of(names);
+  CHECK(asked.find(" posix_spawnp") != std::string::npos);  // gnuplot's, with words and no shell between
+  for (const std::string shell : {" system", " popen", " wordexp", " execl", " execvp", " posix_spawn@"}) {
+    CAPTURE(shell);
+    CHECK(asked.find(shell) == std::string::npos);
+  }
+}
+
 TEST_CASE("the command line: no command, an unknown one, an unknown option, a wrong value") {
   const test_files::Folder folder;
   for (const std::string arguments :
