@@ -2,8 +2,8 @@
 # The tests under tools that watch what they do, and the source under one that reads it. Reports about other
 # people's code are suppressed by name in tests/sanitizers, each with its reason.
 #   address    all tests, address and undefined behaviour sanitizer (./bazelw test --config=asan)
-#   thread     the library's tests without LibTorch, on two threads or more of OpenMP's; then the harness's, for
-#              its own threads (./bazelw test --config=tsan)
+#   thread     the library's tests without LibTorch, on two threads or more of OpenMP's; then those with it and
+#              the harness's, for threads that are not OpenMP's (./bazelw test --config=tsan)
 #   valgrind   the library's tests without LibTorch: memory that is read before it is written, or leaks
 #   tidy       clang-tidy with .clang-tidy
 # All of them when none is named. PATTERN, a regular expression: only files whose path has it, and no Bazel.
@@ -31,10 +31,12 @@ needs() {  # program package
 }
 chosen() { git ls-files "$@" | { grep -E -- "$pattern" || true; }; }
 # A time or a size that they measure is another one under these tools.
-library_tests() {
-  chosen 'tests/*_test.cc' | grep -vE '^tests/(consumers|examples|fuzz|harness|load|readme)/|(big_file|memory)_test' |
-    xargs -r grep -LE 'include.*torch'
+all_library_tests() {
+  chosen 'tests/*_test.cc' | grep -vE '^tests/(consumers|examples|fuzz|harness|load|readme)/|(big_file|memory)_test'
 }
+library_tests() { all_library_tests | xargs -r grep -LE 'include.*torch'; }
+# //tests/tensor:torch_test and others
+torch_test_labels() { all_library_tests | xargs -r grep -lE 'include.*torch' | sed 's|^|//|; s|/\([^/]*\)\.cc$|:\1|'; }
 say() {  # what happened, to which file, and where that can be read; in one piece, as others speak, too
   [ "$1" = clean ] || { printf '%s\n' "$1: $2
 $(tail -n 40 "$3")"; return 1; }
@@ -105,8 +107,10 @@ thread() {
   ahead=(-include tests/sanitizers/capture.hpp)
   watch "$build" "${clang[@]}" -- env OMP_NUM_THREADS=4
   ahead=()
+  local labels
+  mapfile -t labels < <(torch_test_labels)
   [ -n "$pattern" ] || ./bazelw test --config=tsan --keep_going --test_env=TSAN_OPTIONS="$TSAN_OPTIONS" \
-    //tests/harness/... || status=1
+    "${labels[@]}" //tests/harness/... || status=1
 }
 
 # Valgrind 3.19 knows no AVX-512, and its long double has 64 bits: a check that fails (1) is not a fault here.

@@ -2,6 +2,8 @@
 // says.
 #include <doctest/doctest.h>
 
+#include <regex>
+
 #include "tests/consumers/workshop.hpp"
 
 using namespace fedval::consumers;
@@ -19,10 +21,15 @@ TEST_CASE("the page's own score") {
 
 TEST_CASE("the files it names are there") {
   const std::string page = text_of("docs/extending.md");
-  for (const std::string name :
-       {"examples/own_tensor.cc", "fedval/tensor/traits.hpp", "fedval/tensor/torch.hpp"}) {
+  const std::regex path("(fedval|examples|harness|docs)/[a-z_0-9/]+\\.(hpp|cc|md)");
+  std::size_t found = 0;
+  for (std::sregex_iterator match(page.begin(), page.end(), path), end; match != end; ++match) {
+    const std::string name = match->str();
     CAPTURE(name);
-    CHECK(page.find(name) != std::string::npos);
+    // Bazel lays out the library alone.
+    if (!std::filesystem::exists("harness/main.cc") && !name.starts_with("fedval/")) continue;
     CHECK(std::filesystem::exists(name));
+    ++found;
   }
+  CHECK(found >= 2);
 }

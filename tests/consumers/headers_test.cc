@@ -15,17 +15,27 @@ const std::string strict =
     " -std=c++20 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I \"$FEDVAL\" "
     "-isystem /usr/include/eigen3 -isystem /usr/include/torch/csrc/api/include ";
 
-/// Headers that need LibTorch are looked at alone: the program of two units would have to be linked with it.
-bool needs_torch(const std::string& header) { return header.ends_with("/torch.hpp"); }
+/// Headers that this compiler can read here: all, or those that do not need LibTorch.
+std::vector<std::string> readable_headers(const Workshop& shop, const std::string& compiler, bool& torch) {
+  torch =
+      shop.run(compiler + strict + "-fsyntax-only -x c++ -include ATen/core/Tensor.h /dev/null\n").code == 0;
+  if (!torch) MESSAGE("LibTorch is not installed, or not for this compiler: its headers are left out");
+  std::vector<std::string> headers = lines_of("fedval/headers.txt");
+  if (!torch)
+    std::erase_if(headers, [](const std::string& header) { return header.ends_with("/torch.hpp"); });
+  return headers;
+}
 
 void check_together(const std::string& compiler) {
   const Workshop shop;
+  bool torch = false;
   std::string all;
-  for (const std::string& header : lines_of("fedval/headers.txt"))
-    if (!needs_torch(header)) all += "#include \"" + header + "\"\n";
+  for (const std::string& header : readable_headers(shop, compiler, torch))
+    all += "#include \"" + header + "\"\n";
   shop.write("one.cc", all + "int other();\nint main() { return other(); }\n");
   shop.write("other.cc", all + "int other() { return 0; }\n");
-  const Finished finished = shop.run(compiler + strict + "one.cc other.cc -o program\n./program\n");
+  const Finished finished = shop.run(compiler + strict + "one.cc other.cc -o program" +
+                                     (torch ? " -ltorch -ltorch_cpu -lc10" : "") + "\n./program\n");
   INFO(finished.output);
   CHECK(finished.code == 0);
 }
@@ -33,11 +43,9 @@ void check_together(const std::string& compiler) {
 void check_alone(const std::string& compiler) {
   const Workshop shop;
   const std::string look = compiler + strict + "-fsyntax-only -x c++ -include ";
-  const bool torch = shop.run(look + "ATen/core/Tensor.h /dev/null\n").code == 0;
-  if (!torch) MESSAGE("LibTorch is not installed, or not for this compiler: its headers are left out");
+  bool torch = false;
   std::string headers;
-  for (const std::string& header : lines_of("fedval/headers.txt"))
-    if (torch || !needs_torch(header)) headers += header + "\n";
+  for (const std::string& header : readable_headers(shop, compiler, torch)) headers += header + "\n";
   shop.write("headers", headers);
   // The header is read before an empty file. Two at a time; those that fail are named.
   const Finished finished =

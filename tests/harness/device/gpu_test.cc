@@ -20,6 +20,11 @@ TEST_CASE("a GPU: every model starts and learns as on the CPU" * without_gpu) {
   for (const std::string_view model : model_names()) check_step(std::string(model), examples_for(model));
 }
 
+TEST_CASE("a GPU: directions have the host's bits, and a descent in place ends where the host's does" *
+          without_gpu) {
+  check_descent();
+}
+
 TEST_CASE(
     "a GPU: every method and score as on the CPU, the same bits twice, "
     "and resumable" *

@@ -1,7 +1,10 @@
 // The same federations on the CPU and on a GPU, and what must then be alike.
 #pragma once
 
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "fedval/random/fill.hpp"
+#include "fedval/tensor/torch.hpp"
+#include "fedval/zeroth_order/in_place.hpp"
 #include "harness/blackbox/runs.hpp"
 #include "harness/data/held_out.hpp"
 #include "harness/data/sentences.hpp"
@@ -190,6 +196,32 @@ inline void check_batches(const Dataset& data) {
   if (data.shape.is_text()) return;
   const at::Tensor images = here.inputs(data.test, chosen).mul(0.1);
   CHECK(there.normalised(images.to(device_of("cuda"))).cpu().equal(here.normalised(images)));
+}
+
+/// Directions drawn there have the host's bits, and a descent in place ends where the host's does.
+inline void check_descent() {
+  using namespace zeroth_order;
+  for (const random::Law law :
+       {random::Law::gaussian, random::Law::rademacher, random::Law::uniform, random::Law::laplace}) {
+    const at::Tensor here = at::zeros({1000}), there = here.to(device_of("cuda"));
+    random::fill({law, {1, 2}}, here);
+    random::fill({law, {1, 2}}, there);
+    CHECK(there.is_cuda());
+    CHECK(there.cpu().equal(here));
+  }
+  const at::Tensor start = at::arange(1000, at::kDouble).mul(1e-3);
+  for (const Directions& law : {gaussian(2), rademacher(2), sphere(2), l1_sphere(2), hadamard(2)}) {
+    CAPTURE(law.name);
+    const auto descended = [&](at::Tensor x) {
+      InPlace descent({.directions = law, .smoothing = 0.1, .rate = 1e-3, .seed = 5});
+      double calls = 0;
+      for (int t = 0; t < 3; ++t) descent([&] { return std::sin(++calls); }, x);
+      return x.cpu();
+    };
+    const at::Tensor here = descended(start.clone()), there = descended(start.to(device_of("cuda")));
+    CHECK_FALSE(at::allclose(here, start, 1e-6, 1e-6));
+    CHECK(at::allclose(there, here, 1e-12, 1e-12));
+  }
 }
 
 }  // namespace fedval::harness
