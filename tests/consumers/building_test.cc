@@ -57,7 +57,7 @@ TEST_CASE("an installed copy, by pkg-config and by find_package" *
   CHECK(later.output.find("requested version \"0.99\"") != std::string::npos);
 }
 
-TEST_CASE("a folder of a CMake project: the library, and no target, option or installed file beside it" *
+TEST_CASE("a folder of a CMake project: the library, and no target or installed file beside it" *
           doctest::skip(!have("cmake"))) {
   const Server server;
   server.write("CMakeLists.txt",
