@@ -149,8 +149,9 @@ void visit_keys(AnySettings&& s, Visitor&& visit) {
 
   visit(KeyName{"participation", "fraction"}, s.participation.fraction, decay,
         "Share of the agents drawn for a round, rounded up.");
-  visit(KeyName{"participation", "dropout"}, s.participation.dropout, fraction,
-        "Probability that a drawn agent never answers. One that answers always remains.");
+  visit(KeyName{"participation", "dropout"}, s.participation.dropout, share,
+        "Probability that a drawn agent never answers. One that answers always remains, with 1 that one "
+        "alone.");
   visit(KeyName{"participation", "stragglers"}, s.participation.stragglers, share,
         "Probability that an agent runs out of time and sends what it reached after a part of its steps, "
         "drawn uniformly.");
