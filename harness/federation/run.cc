@@ -57,6 +57,27 @@ Scores by_owner(const Scores& scores) {
   return {sums.begin(), sums.end()};
 }
 
+/// Error where what was saved are not this federation's models: another version may make other networks of
+/// the same settings.
+void check_restored(const Federation& federation, const Models& models, const at::Tensor& buffers) {
+  const auto check = [](const at::Tensor& found, const at::Tensor& expected, const std::string& what) {
+    const std::int64_t numbers = found.defined() ? found.numel() : 0;
+    if (numbers != expected.numel() || (numbers > 0 && found.scalar_type() != expected.scalar_type()))
+      fail("checkpoint: ", what, " of ", numbers, " numbers for a network of ", expected.numel());
+  };
+  const at::Tensor start = federation.start();
+  check(models.server, start.narrow(0, 0, federation.dimension()), "the server's model");
+  check(buffers, start.narrow(0, federation.dimension(), federation.buffers()),
+        "the server's running statistics");
+  for (const Agent& agent : federation.agents()) {
+    const auto found = models.agents.find(agent.id);
+    if (found == models.agents.end()) fail("checkpoint: no model of client ", agent.id);
+    // Undefined where another rank has it.
+    if (found->second.defined())
+      check(found->second, models.server, "the model of client " + agent.id.text());
+  }
+}
+
 }  // namespace
 
 class Run::RoundContext : public Context {
@@ -409,6 +430,7 @@ void Run::fields(Archive& archive) {
     if (archive.reading() && !method_->needs_all_models() && is_own(model) && keeper(id) != ranks().rank())
       model = at::Tensor();
   archive.field("buffers", buffers_);
+  if (archive.reading()) check_restored(federation_, models_, buffers_);
   archive.field("last update", last_update_);
   archive.field("result", result_);
   archive.field("method", *method_);

@@ -208,6 +208,17 @@ TEST_CASE("saved after any round and restored into a new run, it ends with the s
   }
 }
 
+TEST_CASE("what was saved of another network is refused") {
+  SmallFederation one(small_settings("mlp")), other(small_settings("mnist_cnn"));
+  const auto first = one.run("fedavg"), second = other.run("fedavg");
+  Archive writer;
+  first->fields(writer);
+  Archive reader(writer.bytes(), "run");
+  CHECK(complaint_of([&] { second->fields(reader); }) ==
+        "checkpoint: the server's model of " + std::to_string(one.federation.dimension()) +
+            " numbers for a network of " + std::to_string(other.federation.dimension()));
+}
+
 TEST_CASE("one agent under FedAvg is that agent trained alone, and its cosine with the aggregate is one") {
   Settings settings = small_settings();
   settings.partition = {.kind = "uni", .agents = 1, .samples_per_agent = 100};
