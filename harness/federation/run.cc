@@ -65,7 +65,7 @@ void check_restored(const Federation& federation, const Models& models, const at
     if (numbers != expected.numel() || (numbers > 0 && found.scalar_type() != expected.scalar_type()))
       fail("checkpoint: ", what, " of ", numbers, " numbers for a network of ", expected.numel());
   };
-  const at::Tensor start = federation.start();
+  const at::Tensor& start = federation.start();
   check(models.server, start.narrow(0, 0, federation.dimension()), "the server's model");
   check(buffers, start.narrow(0, federation.dimension(), federation.buffers()),
         "the server's running statistics");
